@@ -11,6 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from joulebus.advice_words import Advice, facts, words
+from joulebus.archive_read import reading
 from joulebus.bill import Bills
 from joulebus.market_prices import MarketPrices
 from optimizer.advice.base_load import base_load
@@ -24,7 +25,6 @@ from optimizer.demand import later, period
 from optimizer.program import Unsolved
 from optimizer.record import QUARTER, Record
 from optimizer.storage import Storage, together
-from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.settings import Settings
 from schemas.site import Site
@@ -58,13 +58,9 @@ async def advise(settings: Settings, site: Site, wanted: Wanted, progress: TextI
     end = now - (now - datetime(1970, 1, 1, tzinfo=UTC)) % QUARTER
     first = period(now, site.zone)[0].astimezone(site.zone)
     begins = [later(first, -back).astimezone(UTC) for back in reversed(range(wanted.months))]
-    database = engine(settings.database, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(settings.database, site.site) as database:
         asked = _Asked(History(database), settings, site, begins, end)
         found = await asked.advice(wanted, progress)
-    finally:
-        await database.dispose()
     print(json.dumps(facts(found)) if wanted.as_json else "\n".join(words(found)))
     return int(found.base is None and not found.drivers)
 

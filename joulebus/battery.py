@@ -20,7 +20,7 @@ async def battery(url: str, site: Site, days: float, *, as_json: bool) -> int:
     if not site.battery:
         raise Trouble(f"{site.site} has no battery")
     end = floor(utc_now(), 900)
-    async with reading(url) as database:
+    async with reading(url, site.site) as database:
         found = await health(History(database), site, end - timedelta(days=days), end)
     if as_json:
         print(json.dumps({one.battery.name: _facts(one) for one in found}))

@@ -4,10 +4,13 @@ import re
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import quote
 
 from schemas.troubles import Trouble, Usage, of_the_machine
+
+DEMO_SIMULATOR = "--health says where: the demo's is 127.0.0.1:8081"
 
 
 def migrate(env: dict[str, str]) -> int:
@@ -31,18 +34,29 @@ def database_users(passwords: Path, host: str, *, as_sql: bool, env: dict[str, s
 def fault(name: str, on: bool, address: str) -> int:
     """Switch a fault of the simulated site."""
     _is_place(address)
-    path = "/fault/list" if name == "list" else f"/fault/{quote(name)}/{'on' if on else 'off'}"
-    request = urllib.request.Request(f"http://{address}{path}", method="POST")  # http is written here
     try:
-        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
-            say(answer.read().decode().strip())
+        say(_told(address, "list" if name == "list" else f"{quote(name, safe=':')}/{'on' if on else 'off'}"))
     except urllib.error.HTTPError:
-        raise Trouble(f"fault {name!r} is not known; joulebus fault list --health {address} shows all") from None
-    except OSError as wrong:
-        raise Trouble(
-            f"no simulator answers at {address}: {_reason(wrong)}; --health says where: the demo's is 127.0.0.1:8081"
-        ) from None
+        if name != "list" and _simulates(address):
+            raise Trouble(f"fault {name!r} is not known; joulebus fault list --health {address} shows all") from None
+        raise Trouble(f"what answers at {address} is no simulator; {DEMO_SIMULATOR}") from None
+    except (OSError, HTTPException) as wrong:
+        raise Trouble(f"no simulator answers at {address}: {_reason(wrong)}; {DEMO_SIMULATOR}") from None
     return 0
+
+
+def _told(address: str, fault: str) -> str:
+    request = urllib.request.Request(f"http://{address}/fault/{fault}", method="POST")  # http is written here
+    with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
+        return str(answer.read().decode().strip())
+
+
+def _simulates(address: str) -> bool:
+    """Every part has such an address, and one that simulates nothing knows no fault."""
+    try:
+        return bool(_told(address, "list"))
+    except (OSError, HTTPException):
+        return False
 
 
 def health(address: str) -> int:
@@ -56,13 +70,15 @@ def health(address: str) -> int:
     except urllib.error.HTTPError as wrong:
         say(wrong.read().decode().strip())
         return 1
-    except OSError as wrong:
+    except (OSError, HTTPException) as wrong:
         raise Trouble(f"nothing answers at {address}: {_reason(wrong)}") from None
     return 0
 
 
-def _reason(wrong: OSError) -> str:
+def _reason(wrong: OSError | HTTPException) -> str:
     """Without the words of the library around it."""
+    if isinstance(wrong, HTTPException) and not isinstance(wrong, OSError):
+        return "it does not speak HTTP"
     inner = getattr(wrong, "reason", wrong)
     return of_the_machine(inner) if isinstance(inner, OSError) else str(inner)
 

@@ -26,9 +26,9 @@ from joulebus.checkout import whole
 from joulebus.live_line import fitted
 from joulebus.observer import Observer
 from joulebus.parts import SERVICES
-from joulebus.server import answers, free_port, is_free
+from joulebus.server import answers, free_port
 from joulebus.supervisor import Supervisor
-from joulebus.up import command, parts_of, watched
+from joulebus.up import check_ports, command, parts_of, watched
 from runtime.bus import Bus
 from runtime.database import describe, engine, unreachable
 from runtime.history import History
@@ -135,11 +135,7 @@ class Demo:
         )
 
     def _check_ports(self) -> None:
-        for name, port in [("the status page", self.wish.port), *self.ports.items()]:
-            if answers(port):
-                raise Trouble(f"port {port} for {name} is in use; give another one: joulebus demo --port 8180")
-            if not is_free(port):
-                raise Trouble(f"port {port} for {name} cannot be opened, below 1024 only root may; give another --port")
+        check_ports("joulebus demo --port 8180", {"the status page": self.wish.port} | self.ports)
         for device in self.site.device:
             if answers(device.endpoint[1]):
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from joulebus.archive_read import reading
 from joulebus.explain_words import facts, words
 from joulebus.export import moment
 from joulebus.reach import OutOfReach
 from joulebus.told import INSTANT, Ordered, Reading, Told
-from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.orders import orders
 from runtime.rollups import floor
@@ -28,13 +28,9 @@ async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) 
     """Print it; 1 when nothing is known of that time. Raises Trouble."""
     now = utc_now()
     at = when(given, site, now)
-    database = engine(settings.database, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(settings.database, site.site) as database:
         told = await look(History(database), site, at, now)
         near = await around(History(database), site, at) if told.nothing else (None, None)
-    finally:
-        await database.dispose()
     print(json.dumps(facts(told, site, near)) if as_json else "\n".join(words(told, site, near)))
     return int(told.nothing)
 
@@ -89,10 +85,10 @@ async def look(history: History, site: Site, at: datetime, now: datetime) -> Tol
 
 
 async def _plan(history: History, site: Site, at: datetime) -> Plan | None:
-    found = None
-    async for one, _ in history.plans_at(site.site, [at], INSTANT):
-        found = one
-    return found
+    """The newest one from before then, with all its steps: its costs are those of all of them."""
+    found = [one.at async for one, _ in history.plans_at(site.site, [at], INSTANT)]
+    whole = await history.plans(site.site, found[-1], found[-1] + INSTANT) if found else []
+    return whole[0] if whole else None
 
 
 async def _ordered(history: History, site: Site, at: datetime) -> list[Ordered]:

@@ -60,7 +60,7 @@ async def export(url: str, wish: Wish, progress: TextIO = sys.stderr) -> str:
     columns = RAW if wish.resolution == "raw" else ROLLED
     rows = 0
     try:
-        async with reading(url) as database:
+        async with reading(url, wish.site) as database:
             with _writer(wish.out.suffix)(part, columns) as write:
                 history, seen = History(database), set[tuple[str, str]]()
                 done = Progress(progress, (wish.end - wish.start) * len(wish.points))

@@ -40,7 +40,7 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
     """Print the ledger of the last days, and completeness; 0 when nothing is missing now, else 1."""
     end = utc_now()
     start = end - timedelta(days=days)
-    async with reading(url) as database:
+    async with reading(url, site.site) as database:
         history = History(database)
         found = await history.gaps(site.site, start, end)
         complete = await history.completeness(site.site, start, end)
@@ -93,7 +93,7 @@ async def verify_journal(url: str, site: Site, key: str | None, head: str) -> in
     """
     if head and not re.fullmatch(r"\d{1,18}:[0-9a-f]{64}", head):
         raise Usage(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
-    async with reading(url) as database:
+    async with reading(url, site.site) as database:
         verdict = await verify(database, site.site, key, head)
     if verdict.wrong:
         print(f"the journal of {site.site} was changed: {verdict.wrong}")

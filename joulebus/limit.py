@@ -13,11 +13,10 @@ from typing import Any
 import aiomqtt
 from pydantic import ValidationError
 
+from joulebus.alarm.bus import said_of
 from runtime.bus import Bus, Refused
-from runtime.refusals import ASK, not_let_in
 from runtime.settings import Settings, read_settings
 from runtime.signature import signed
-from runtime.tls import Unreadable
 from schemas.messages import Authority, Cause, ControlLimits, Direction, GridLimitRequest, RequestOutcome
 from schemas.site import Site
 from schemas.site_file import load_site
@@ -156,11 +155,8 @@ async def _show(site: Site, settings: Settings, source: str) -> int:
 
 
 def _said_of(settings: Settings, wrong: Exception) -> str:
-    if isinstance(wrong, Refused) or not_let_in(wrong):
-        return f"{settings.broker}: {wrong}"
-    return (
-        str(wrong) if isinstance(wrong, Unreadable) else f"the broker {settings.broker} cannot be reached: {wrong}{ASK}"
-    )
+    """The same words as those of `joulebus alarm`, but for a refusal: who limits is no operator of alarms."""
+    return f"{settings.broker}: {wrong}" if isinstance(wrong, Refused) else said_of(settings.broker, wrong)
 
 
 def _bus(settings: Settings) -> Bus:

@@ -42,7 +42,7 @@ async def money(settings: Settings, site: Site, wanted: Wanted) -> int:
     first = now.astimezone(site.zone).date() - timedelta(days=wanted.days - 1)
     start = datetime(first.year, first.month, first.day, tzinfo=site.zone)
     begins = [month_of(wanted.month, site)] if wanted.month else lately(now, site)
-    async with reading(settings.database) as database:
+    async with reading(settings.database, site.site) as database:
         history = History(database)
         found = [] if wanted.month else await history.money_days(site.site, start, now)
         if wanted.month:

@@ -99,7 +99,7 @@ def _span(site: Site, wish: Wish) -> tuple[datetime, datetime]:
 async def _archive(
     site: Site, settings: Settings, span: tuple[datetime, datetime]
 ) -> tuple[Archive, Mapping[str, Series] | str]:
-    async with reading(settings.database) as database:
+    async with reading(settings.database, site.site) as database:
         market = await _market(site, settings, PricesTold(database, site.site))
         return await read(History(database), site, site.rules, span, market), market
 

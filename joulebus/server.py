@@ -50,6 +50,22 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def may_open(port: int) -> bool:
+    """Whether this user may listen on a port: as a rule only root may below 1024.
+
+    As servers ask for it: connections that ended a moment ago, such as a browser's to the page, keep nobody out.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
 def reached(host: str, port: int) -> bool:
     """Whether somebody listens there, on any machine."""
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2):

@@ -79,6 +79,16 @@ def variables(folder: Path, port: int) -> dict[str, str]:
     }
 
 
+def found_here(broker: Broker) -> str:
+    """What helps who types a command where `up --with-broker` was, and names no broker; nothing for anybody else."""
+    file = Path(FOLDER) / VARIABLES
+    return (
+        f"; the broker of `up --with-broker` here is found by --env {file}"
+        if not broker.user and file.is_file()
+        else ""
+    )
+
+
 def missing(broker: Broker, site: Path) -> str:
     """What a person should know where nobody answers at the broker's address; nothing where somebody does."""
     if reached(broker.host, broker.port):

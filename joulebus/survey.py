@@ -53,6 +53,8 @@ def survey(places: Sequence[Place], seconds: float, file: Path | None) -> int:
         raise Usage(f"--watch {seconds:g}: give seconds from 1 to {LONGEST:.0f}")
     if file is not None and file.exists():
         raise Trouble(f"{file} is there already: a scan writes over no file; give another name")
+    if file is not None and not file.parent.is_dir():
+        raise Trouble(f"{file} cannot be written: there is no folder {file.parent}")
     seen = asyncio.run(look(places, seconds))
     text = site_text(seen, batteries(seen), grid_meter(seen))
     if file is None:

@@ -1,21 +1,23 @@
 """All parts of one site on this machine, as separate processes."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from joulebus.parts import SERVICES
-from joulebus.server import answers
-from joulebus.site_broker import VARIABLES, BrokerWish, bring, missing
+from joulebus.server import answers, may_open
+from joulebus.site_broker import FOLDER, VARIABLES, BrokerWish, bring, missing
 from joulebus.start import host_and_port
 from joulebus.supervisor import Supervisor
 from runtime.database import Unmigrated, check_schema, engine
 from runtime.log import set_up
-from runtime.settings import Broker, read_settings, without_broker
+from runtime.settings import Broker, Settings, read_settings, without_broker
+from runtime.single import holder, lock_folder
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.troubles import Trouble
@@ -77,12 +79,17 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
     """
     set_up("up")
     site = load_site(wish.site)
+    settings = read_settings("bridge", env if wish.broker is None else without_broker(env))
+    with alone(settings.state, f"up-{site.site}", *([FOLDER] if wish.broker else [])):
+        return await _run(wish, site, settings, env)
+
+
+async def _run(wish: Wish, site: Site, settings: Settings, env: Mapping[str, str]) -> int:
     parts = ("simulate", *parts_of(site)) if wish.simulate else parts_of(site)
     health = {part: wish.health_from + turn for turn, part in enumerate(SERVICES) if part in parts}
     check_ports(
         "joulebus up --page HOST:PORT, or --health-from PORT", {"the status page": host_and_port(wish.page)[1]} | health
     )
-    settings = read_settings("bridge", env if wish.broker is None else without_broker(env))
     supervisor = Supervisor(settings.state / "log")
     own = await _own_broker(wish.broker, supervisor, settings.state, env) if wish.broker else {}
     if not own:
@@ -105,11 +112,36 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def alone(state: Path, *names: str) -> Iterator[None]:
+    """Keep another `up` out of what this one works in. Raises Trouble that names the one that does already.
+
+    Two would share the files of one broker, and other commands would find the one that ended first. Where no file can
+    be made the parts say so.
+    """
+    with contextlib.ExitStack() as held:
+        for name in names:
+            try:
+                state.mkdir(parents=True, exist_ok=True)
+                lock = lock_folder(state, name)
+            except OSError:
+                continue
+            if lock is None:
+                raise Trouble(
+                    f"another `joulebus up` (process {holder(state, name)}) works in {state.resolve()} already: see "
+                    "its page, or end it. A second site has a folder of its own: JOULEBUS_STATE"
+                )
+            held.callback(lock.release)
+        yield
+
+
 def check_ports(other: str, ports: Mapping[str, int]) -> None:
-    """Raises Trouble that names the first port that is in use; `other` says how to give another one."""
+    """Raises Trouble that names the first port that is in use or root's; `other` says how to give another one."""
     for name, port in ports.items():
         if answers(port):
             raise Trouble(f"port {port} for {name} is in use; give another one: {other}")
+        if not may_open(port):
+            raise Trouble(f"port {port} for {name} may be opened by root alone; give another one: {other}")
 
 
 async def _own_broker(

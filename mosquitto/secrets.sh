@@ -36,6 +36,7 @@ roles=$(sed -n 's/^user //p' "$here/acl")
 mkdir -p "$folder/passwords"
 chmod 700 "$folder" "$folder/passwords"
 cd "$folder"
+[ -e .gitignore ] || echo '*' > .gitignore # in whatever checkout the folder lies, `git add .` leaves it alone
 [ ! -s passwords/database-root ] || containers=yes  # it was made for them before
 
 # What root makes belongs to whom the folder belongs: a broker that is not root could not read it, and would let nobody in.

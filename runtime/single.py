@@ -64,7 +64,7 @@ async def wait_for_folder(folder: Path, name: str, say: Callable[[str], None]) -
     try:
         while lock is None:
             if not told:
-                say(f"another process ({_holder(folder / f'{name}.lock')}) holds {folder / name}; we wait for its end")
+                say(f"another process ({holder(folder, name)}) holds {folder / name}; we wait for its end")
                 told = True
             place = _locked(_waiting(folder / f"{name}.lock")) if place is None else place
             await asyncio.sleep(AGAIN)
@@ -73,6 +73,15 @@ async def wait_for_folder(folder: Path, name: str, say: Callable[[str], None]) -
         if place is not None:
             os.close(place)
     return lock
+
+
+def holder(folder: Path, name: str) -> str:
+    """`number 4711`: the process that holds it, or held it last."""
+    try:
+        pid = (folder / f"{name}.lock").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        pid = ""
+    return f"number {pid}" if pid.isdigit() else "number unknown"
 
 
 def _locked(path: Path) -> int | None:
@@ -101,11 +110,3 @@ def _is_at(path: Path, fd: int) -> bool:
 
 def _waiting(path: Path) -> Path:
     return path.with_name(f"{path.name}.next")
-
-
-def _holder(path: Path) -> str:
-    try:
-        pid = path.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        pid = ""
-    return f"number {pid}" if pid.isdigit() else "number unknown"

@@ -23,6 +23,8 @@ NEEDS = {
 }
 """What would be right, where pydantic speaks of its own types."""
 
+NUMBERS = {"float_type", "float_parsing", "int_type", "int_parsing"}
+
 WRITTEN = {
     ID: "letters, digits and _ . : - alone, such as plan-17",
     EPOCH: "16 digits of 0-9 and a-f",
@@ -163,7 +165,8 @@ def _say(kind: str, message: str, given: object, meant: str, context: Mapping[st
             names = ", ".join(name for name in expected if name)
             return f"{given!r} is not known; {_meant(given, expected) or f'there is: {names}'}"
         case _:
-            return f"{NEEDS.get(kind, message[0].lower() + message[1:])} (given: {given!r})"
+            bare = ", without quotes and unit" if kind in NUMBERS and isinstance(given, str) else ""
+            return f"{NEEDS.get(kind, message[0].lower() + message[1:])}{bare} (given: {given!r})"
 
 
 def _about(whose: str, key: str, said: str) -> str:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiomqtt
 from pydantic import ValidationError
 
+from joulebus.site_broker import found_here
 from runtime.bus import Bus, Refused
 from runtime.refusals import ASK, not_let_in
 from runtime.settings import Broker, Settings
@@ -33,6 +34,8 @@ def said_of(broker: Broker, wrong: Exception) -> str:
     """Why a broker is of no use, and what would help."""
     if isinstance(wrong, Unreadable):
         return str(wrong)
+    if here := "" if isinstance(wrong, Refused) else found_here(broker):
+        return f"{broker}: {wrong}{here}"
     if isinstance(wrong, Refused) or not_let_in(wrong):
         return f"{broker}: {wrong}{_right(wrong)}"
     return f"the broker {broker} cannot be reached: {wrong}{ASK}"

@@ -53,7 +53,7 @@ async def explain(url: str, site: Site, parsed: argparse.Namespace) -> int:
     """Print it. Raises Trouble."""
     now = utc_now()
     at = when(parsed.at, site, now) if parsed.at else now
-    async with reading(url) as database:
+    async with reading(url, site.site) as database:
         name = known(parsed.name, site, await names(database, site.site))
         story = await look(database, site, name, at)
     print(json.dumps(facts(story)) if parsed.json else "\n".join(words(story, site, at)))

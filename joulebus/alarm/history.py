@@ -40,7 +40,7 @@ COLUMNS = (
 async def history(url: str, site: Site, parsed: argparse.Namespace) -> int:
     """Print it; 1 when nothing happened. Raises Trouble."""
     begin, end = span(site, utc_now(), parsed.start, parsed.end)
-    async with reading(url) as database:
+    async with reading(url, site.site) as database:
         only = [known(parsed.name, site, await names(database, site.site))] if parsed.name else []
         came = without_repeats(await changes(database, site.site, begin, end, only))
         wishes = await asked(database, site.site, begin, end, only)

@@ -24,7 +24,7 @@ async def report(url: str, site: Site, parsed: argparse.Namespace) -> int:
     """Print it; 1 when nothing is known of that time. Raises Trouble."""
     now = utc_now()
     begin, end = _asked(site, now, parsed)
-    async with reading(url) as database:
+    async with reading(url, site.site) as database:
         found = await look(database, site, begin, end, now, parsed.operators)
         said = await asked(database, site.site, begin, end)
     refused = sum(one.followed is False and one.wish in KEEPS_QUIET for one in said)

@@ -19,7 +19,7 @@ from joulebus.check import check
 from joulebus.site_guess import Found, grid_meter
 from joulebus.site_text import site_text
 from schemas.magnitudes import odd_powers
-from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
+from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry, Value
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.site_grid import GridSignal
@@ -229,7 +229,10 @@ def page(tmp_path: Path) -> State:
 
 def test_the_page_shows_the_pv_of_a_hybrid_its_soc_and_how_far_an_inverter_is_limited(page: State) -> None:
     """PV was 12.4 kW in the picture and 2.5 kW in the list: nobody saw where the rest came from."""
-    given = {"hyb": {"p": 12e3, "pv_p": 10e3, "soc": 50.0}, "pv": {"p": 2e3, "p_limit_pct": 60.0}}
+    given: dict[str, dict[str, Value]] = {
+        "hyb": {"p": 12e3, "pv_p": 10e3, "soc": 50.0},
+        "pv": {"p": 2e3, "p_limit_pct": 60.0},
+    }
     for device, values in given.items():
         sample = Telemetry(at=NOON, epoch="0" * 16, seq=1, values=values)
         fold(page, TELEMETRY, {"device": device}, sample, Moment(NOON, 0.0))

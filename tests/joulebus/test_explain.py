@@ -63,7 +63,7 @@ def planned(at: datetime = NOON, power: float = 40e3) -> Said:
         at=at - timedelta(minutes=2),
         until=at + 2 * QUARTER,
         currency="EUR",
-        steps=[step],
+        steps=[step, *(step.model_copy(update={"at": at + n * QUARTER}) for n in range(1, 8))],
         cost=0,
         cost_idle=0,
         prices_until=at,
@@ -117,7 +117,7 @@ def test_it_tells_plan_order_result_limit_money_and_rest(
     assert " as forecast, a stored kWh is worth" in told["step"]
     assert told["why"] == "holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW"
     assert told["cap"] == "billing windows up to 30.0 kW were meant to be let pass"
-    assert told["costs"].startswith("next ")
+    assert told["costs"] == "next 2 h: 0.00 EUR, 0.00 EUR less than without the battery, until 2026-06-10 14:00:00"
     assert told["told"] == "pcs1: p_set 40.0 kW by dispatch as plan: story"
     assert told["because"] == (
         "pcs1: holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW; code newer, limit 1.0"

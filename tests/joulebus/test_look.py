@@ -253,6 +253,18 @@ def test_of_a_device_that_is_new_no_share_is_known(url: str, joulebus: Joulebus)
     assert json.loads(joulebus("gaps", "--json")[1])["completeness"] == {"pcs": None}
 
 
+def test_the_question_of_another_site_is_no_answer(url: str, joulebus: Joulebus, tmp_path: Path) -> None:
+    """Beside the demo's site.toml lies the archive of an own site, and --site is forgotten: "nothing is stored yet"."""
+    one = {"site": "farm", "device": "pcs", "at": START, "state": "online", "body": "{}"}
+    write(url, (insert(tables.device_status), one), said=[])
+    export = ["export", "--point", "pcs.p", *SPAN, "--out", str(tmp_path / "x.csv")]
+    for words in (["gaps"], ["journal", "verify"], ["money"], ["explain"], ["battery"], ["advice"], export):
+        code, said = joulebus(*words)
+        assert code == 1, words
+        assert "has nothing of demo, but of farm: --site FILE says which is meant" in said, words
+    assert not [*tmp_path.glob("x.csv*")]
+
+
 def test_gaps_are_listed_with_their_cause(url: str, joulebus: Joulebus) -> None:
     assert joulebus("gaps") == (0, "nothing is stored yet\n")
     hour = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)

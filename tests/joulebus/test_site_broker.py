@@ -1,5 +1,6 @@
 """`joulebus up --with-broker`: what is made for it, what is refused, and what is said where no broker is."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def test_other_commands_find_it_by_its_file(brought: Secrets) -> None:
     again = bring(BrokerWish(brought.port), brought.folder.parent, env)
     assert again.password("scada") == brought.password("scada"), "what is there is kept"
     (brought.folder / "mosquitto.conf").write_text(config, encoding="utf-8")
+
+
+def test_no_secret_gets_into_a_commit_wherever_the_folder_lies(brought: Secrets, tmp_path: Path) -> None:
+    """The parts keep what they have where JOULEBUS_STATE says, and `demo --folder` names any folder of a checkout."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    shutil.copytree(brought.folder, tmp_path / "state" / "broker")
+    asked = ["git", "-C", str(tmp_path), "status", "--short", "--untracked-files=all"]
+    seen = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    assert "mosquitto.conf" in seen
+    assert "secrets/" not in seen
 
 
 def test_the_outer_door_has_certificates_for_who_comes_from_elsewhere(brought: Secrets, tmp_path: Path) -> None:
@@ -95,7 +106,7 @@ def test_where_no_broker_answers_it_is_said_how_to_get_one(
     monkeypatch.setenv("JOULEBUS_STATE", str(tmp_path))
     assert main(["up", "--site", str(REPOSITORY / "site.toml"), *ports]) == 1
     assert says.split(":")[0] in capsys.readouterr().err
-    assert not [*tmp_path.iterdir()], "and nothing was started"
+    assert [one.name for one in tmp_path.iterdir()] == ["up-demo.lock"], "and nothing was started"
 
 
 def test_a_port_in_use_is_said_before_anything_begins(broker: Mosquitto) -> None:

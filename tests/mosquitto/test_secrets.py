@@ -75,7 +75,7 @@ def test_no_password_is_left_beside_the_hashes(made: tuple[Path, str]) -> None:
     hashed = (folder / "passwords.hashed").read_text(encoding="utf-8").splitlines()
     assert [line.partition(":")[0] for line in hashed] == list(ROLES)
     assert all(line.partition(":")[2].startswith("$7$") for line in hashed)
-    top = {path.name for path in folder.iterdir()}
+    top = {path.name for path in folder.iterdir()} - {".gitignore"}
     assert top == {"passwords", "clients", "passwords.hashed", "ca.crt", "ca.key", "ca.srl", "server.crt", "server.key"}
 
 
@@ -154,7 +154,7 @@ def test_what_root_makes_later_can_be_read_by_the_broker_too(made: tuple[Path, s
 
 def test_passwords_alone_need_no_openssl(tmp_path: Path) -> None:
     assert run("--passwords", tmp_path / "s").returncode == 0
-    assert {path.name for path in (tmp_path / "s").iterdir()} == {"passwords", "passwords.hashed"}
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {".gitignore", "passwords", "passwords.hashed"}
 
 
 def test_for_containers_the_files_are_open_and_the_folder_is_closed(tmp_path: Path) -> None:
