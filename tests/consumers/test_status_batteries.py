@@ -150,7 +150,20 @@ HEADLINES: dict[str, tuple[dict[str, Any], str, float | None]] = {
     ),
     "all rest": (
         {"batteries": {"hall": GONE | {"power": 0.0, "reason": "rests: it is silent"}, "yard": GONE}},
-        "Resting: it is silent",
+        "Told to rest: it is silent",
+        40e3,
+    ),
+    "read only, and it would rest": (
+        {
+            "batteries": {"hall": GONE | {"power": 0.0, "reason": "rests: it is silent"}, "yard": GONE},
+            "read_only": True,
+        },
+        "Read only, would be resting: it is silent",
+        40e3,
+    ),
+    "read only, and it would start": (
+        {"batteries": {"hall": GONE | {"action": "start", "reason": "off"}, "yard": GONE}, "read_only": True},
+        "Read only, would tell: start: off",
         40e3,
     ),
     "one is started": (
@@ -177,6 +190,18 @@ def test_the_headline_is_what_is_told_now(state: State, story: str) -> None:
     fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, ServiceStatus(state="online"), NOW)
     found = view(state, NOW)
     assert (found["headline"], found["dispatch"]["applied"]) == (words, applied)
+
+
+def test_of_a_silent_battery_the_headline_says_what_it_is_told_and_not_that_it_does_it(state: State) -> None:
+    """`Charging 80.0 kW` stood there while nobody heard of the battery, and `Discharging` beside each."""
+    late = Moment(NOON + timedelta(seconds=60), 60.0)
+    told = BOTH | due(-80e3, "charges_for_price", at="2026-06-10T16:00:00Z")
+    given = {"at": late.at.isoformat(), "mode": "auto", "reason": "as it is", **told}
+    fold(state, CONTROL_DISPATCH, {"site": "plant"}, ControlDispatch.model_validate_json(json.dumps(given)), late)
+    fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, ServiceStatus(state="online"), late)
+    found = view(state, late)
+    assert found["headline"] == "Told to charge 80.0 kW: cheap now, dear at 18:00"
+    assert {one["headline"] for one in found["batteries"]} == {"Told to discharge 60.0 kW"}
 
 
 def test_a_headline_never_goes_another_way_than_its_reason() -> None:

@@ -983,7 +983,10 @@ async def looks(page: Page, *widths: int) -> None:
 async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarms(scene: Scene) -> None:
     page = await scene.open(reduced_motion="reduce")
     await scene.everything()
-    limits = [Limited(point="p_set", source="bms:charge", wanted=-30e3, allowed=-20e3)]
+    limits = [
+        Limited(point="p_set", source="bms:charge", wanted=-30e3, allowed=-20e3),
+        *(Limited(point=point, source="register:budget", wanted=9e3, allowed=8e3) for point in ("p_set", "q_set")),
+    ]
     outcome = Outcome(
         id="c1", at=utc_now(), state=OutcomeState.VERIFIED, requested={"p_set": -30e3}, applied={"p_set": -20e3},
         limited_by=limits,
@@ -992,10 +995,13 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     died = ServiceStatus(state="offline", detail="stopped")
     await scene.say("archive", topics.SERVICE_STATUS, died, service="archive")
     await expect(page.locator("#limits")).to_contain_text("limited by bms:charge −30.0 → −20.0 kW", timeout=SOON)
+    await expect(page.locator("#limits")).to_contain_text("limited by register:budget 9.0 → 8.0 kW")
+    await expect(page.locator("#limits")).to_contain_text("register:budget Reactive power told 9.0 → 8.0 kvar")
     await expect(page.locator(".uplot")).to_have_count(3, timeout=SOON)
     await expect(page.locator("#services-away .bad")).to_have_text("down", timeout=SOON)
     await expect(page.locator("#no-alarms")).to_be_visible(timeout=SOON)
     assert await page.locator("main > :first-child").get_attribute("class") == "card today"
+    await expect(page.locator("#limits li")).to_have_count(3)  # a limit of two values was one more each second
     await looks(page, 1440, 1024, 400, 320)
     await eight(scene, AlarmState.UNACKNOWLEDGED)
     await expect(page.locator("#alarm-pills .count")).to_have_count(4, timeout=SOON)

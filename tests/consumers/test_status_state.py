@@ -548,7 +548,8 @@ def test_dispatch_says_what_came_of_the_last_command_and_what_limited_it(state: 
     hear(state, 1, OUTCOME, outcome(1, OutcomeState.ACCEPTED), device="pcs1")
     seen = view(state, at(2))["dispatch"]
     assert (seen["state"], seen["wanted"], seen["applied"], seen["measured"]) == ("verified", 10e3, 8e3, 7.9e3)
-    assert seen["limited_by"] == [{"point": "p_set", "source": "bms:discharge", "wanted": 10e3, "allowed": 8e3}]
+    limit = {"point": "p_set", "source": "bms:discharge", "wanted": 10e3, "allowed": 8e3, "unit": "W", "of": ""}
+    assert seen["limited_by"] == [limit]
     assert [view(state, at(second))["dispatch"]["current"] for second in (9, 11)] == [True, False]
 
 
