@@ -300,6 +300,20 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)
     await scene.say("optimize", topics.PLAN, plan().model_copy(update={"id": "p2", "cost": 13.9}))
     await expect(page.locator("#facts")).to_contain_text("1.40 EUR more than without the battery", timeout=SOON)
+    late = plan().model_copy(update={"id": "late", "until": utc_now() - timedelta(minutes=1)})
+    one = billing().components[0].model_copy(update={"counts": False, "floor": 120e3})
+    two_peaks = billing().model_copy(
+        update={"components": [one, one.model_copy(update={"name": "noon", "per": "year"})]}
+    )
+    await scene.say("optimize", topics.PLAN, late)
+    await scene.say("optimize", topics.BILLING, two_peaks)
+    await expect(page.locator("#peak-words")).to_contain_text(
+        ", which is not billed; 120.0 kW is billed at least; 40 %"
+    )
+    await expect(page.locator("#peak-words")).to_contain_text("; noon: 80.0 kW of the year")
+    await expect(page.locator("#peak")).to_contain_text("Peak of the month (demand)")
+    await scene.say("optimize", topics.PLAN, plan())
+    await scene.say("optimize", topics.BILLING, billing())
     await page.close()
     assert scene.complaints == []
 

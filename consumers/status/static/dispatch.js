@@ -45,8 +45,9 @@ function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: pea
   const against = (saved) => `${amount(Math.abs(saved))} ${saved < 0 ? "more" : "less"} than without the battery`; // more: against a peak that may come
   if (peak === null || peakIdle === null) return [[span, `${amount(cost)}, ${against(idle - cost)}`]];
   const energy = [[`${span}, energy`, `${amount(cost - peak)}, ${against(idle - peakIdle - (cost - peak))}`]];
-  const dark = billed?.seen < 0.995 ? `; of the ${per} ${Math.floor(100 * billed.seen)} % is known` : "";
-  return [...energy, [`the ${per}'s peak`, `${amount(peak)} beyond what is billed, ${against(peakIdle - peak)}${dark}`]];
+  const known = billed?.seen ?? 1; // why it is not known stands beside the peak
+  const dark = per && known < 0.995 ? `; of the ${per} ${Math.floor(100 * known)} % is known` : "";
+  return [...energy, [per ? `the ${per}'s peak` : "the billed peaks", `${amount(peak)} beyond what is billed, ${against(peakIdle - peak)}${dark}`]];
 }
 
 /** `80.0 → 60.0 kW`, in the unit of what is limited. */
