@@ -36,7 +36,7 @@ def slots(plan: Plan | None, now: datetime, zone: ZoneInfo, hours: float = HOURS
     rows = [said.row(list(some)) for _, some in groupby(steps, key=said.same)]
     return {
         "id": plan.id,
-        "fault": said.fault(bool(rows)),
+        "fault": said.fault(steps),
         "rows": rows,
         "loads": [said.load(name, told, end) for name, told in plan.loads.items()],
     }
@@ -46,11 +46,13 @@ class _Said:
     def __init__(self, plan: Plan, now: datetime, zone: ZoneInfo) -> None:
         self.plan, self.now, self.zone = plan, now, zone
 
-    def fault(self, known: bool) -> str:
-        if not known:
+    def fault(self, steps: Sequence[Step]) -> str:
+        if not steps:
             return f"The last plan was made at {self._clock(self.plan.at)}, and tells nothing of the hours to come."
         if self.plan.until <= self.now:
             return f"The plan was valid until {self._clock(self.plan.until)}: what it says may not come."
+        if steps[0].at > self.now:  # as when the clock was set back
+            return f"The plan begins at {self._clock(steps[0].at)}, and tells nothing of now."
         return ""
 
     def same(self, step: Step) -> tuple[object, ...]:

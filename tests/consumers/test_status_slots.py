@@ -111,7 +111,7 @@ def test_the_slot_of_now_is_told_first_and_what_is_over_no_more(minutes: int, no
     told = plan((0.0, 1.0, 44.0, 0.2, PEAK), (9.0, 1.0, 44.0, 0.2, LOAD))
     found = slots(told, AT + timedelta(minutes=minutes), BERLIN)
     assert len(found["rows"]) == rows
-    assert bool(found["fault"]) == (rows == 0)
+    assert bool(found["fault"]) is not bool(now)
     if rows:
         assert found["rows"][0]["now"] is now
 
@@ -122,6 +122,7 @@ def test_the_slot_of_now_is_told_first_and_what_is_over_no_more(minutes: int, no
         (None, 0, "No plan has been heard."),
         (plan((0.0, 1.0, 44.0, 0.2, PEAK)), 5, ""),
         (plan(*[(0.0, 1.0, 44.0, 0.2, PEAK)] * 9), 70, "The plan was valid until 18:00: what it says may not come."),
+        (plan((0.0, 1.0, 44.0, 0.2, PEAK)), -120, "The plan begins at 17:00, and tells nothing of now."),
         (plan(), 5, "The last plan was made at 17:00, and tells nothing of the hours to come."),
         (
             plan((0.0, 1.0, 44.0, 0.2, PEAK)),
