@@ -25,8 +25,10 @@ SUMS = ("wanted", "applied", "measured")
 
 
 def soc(state: State, now: Moment) -> View:
-    """% of all batteries together, weighed by their energy; as doubtful as the worst of them."""
-    return _soc(state, state.site.battery, now)
+    """% of all batteries together, weighed by their energy; as doubtful as the worst of them. `of`: Wh of what is
+    connected."""
+    of = sum(one.energy * len(_at(state, one)) / len(one.racks) for one in state.site.battery)
+    return _soc(state, state.site.battery, now) | {"of": of}
 
 
 def _soc(state: State, batteries: Sequence[Battery], now: Moment) -> View:
