@@ -49,7 +49,7 @@ def test_a_value_is_said_by_its_name_and_what_was_never_given_is_left_out(
 
 
 def test_a_meter_beside_that_of_the_grid_buys_nothing() -> None:
-    """`Energy bought` stood at the meter of a load, of a battery and of the PV, too: a label is right at each device."""
+    """`Energy bought` stood at the meter of a load and of the PV, too: a label is right at each device."""
     said = {label(f"e_{way}") for way in ("import", "export")}
     assert said == {"Energy imported", "Energy exported"}
     assert not [one for one in LABELS.values() if re.search(r"\b(bought|sold|fed in)\b", one) and "eactive" not in one]
