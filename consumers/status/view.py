@@ -49,7 +49,7 @@ def view(state: State, now: Moment) -> View:
         "headline": headline(state, now),
         "grid_modes": grid_modes(state, now),
         "dispatch": dispatch(state, now),
-        "why": "; ".join(filter(None, (why(state, now), *limits(state), *beside(state, now)))),
+        "why": "; ".join(filter(None, (why(state, now), *limits(state, now), *beside(state, now)))),
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": peak(state, now),

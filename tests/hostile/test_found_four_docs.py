@@ -242,8 +242,20 @@ def test_what_is_not_known_is_said_once(page: State) -> None:
         since=NOON, cause="safe", reason="the signal is not known",
     )  # fmt: skip
     page.limits = ControlLimits(at=NOON, import_limit=500e3, export_limit=0.0, held=[held])
-    (said,) = limits(page)
+    (said,) = limits(page, Moment(NOON, 0.0))
     assert said.count("the signal is not known") == 1
+
+
+@pytest.mark.parametrize(("minutes", "holds_on"), [(9, False), (10, True)])
+def test_a_limit_whose_end_is_past_holds_on_and_says_so(page: State, minutes: int, holds_on: bool) -> None:
+    """While dispatch was down, `until 12:10` stood there all afternoon: bridges hold the last word."""
+    held = HeldLimit(
+        direction="feed_in", scope="connection_point", power=0.0, authority=Authority.DSO, source="dso",
+        since=NOON, until=NOON + timedelta(minutes=10), cause="asked",
+    )  # fmt: skip
+    page.limits = ControlLimits(at=NOON, import_limit=500e3, export_limit=0.0, held=[held])
+    (said,) = limits(page, Moment(NOON + timedelta(minutes=minutes), 0.0))
+    assert ("which is past: it holds until dispatch ends it" in said) is holds_on
 
 
 @pytest.mark.parametrize(
