@@ -229,6 +229,8 @@ def page(tmp_path: Path) -> State:
 
 def test_the_page_shows_the_pv_of_a_hybrid_its_soc_and_how_far_an_inverter_is_limited(page: State) -> None:
     """PV was 12.4 kW in the picture and 2.5 kW in the list: nobody saw where the rest came from."""
+    said = Telemetry(at=NOON, epoch="0" * 16, seq=1, values={"p_limit_pct": 60.0})
+    fold(page, TELEMETRY, {"site": page.site.site, "device": "pv"}, said, Moment(NOON, 0.0))
     shown = {
         one["device"]: [value["point"] for value in one["values"]] for one in view(page, Moment(NOON, 0.0))["devices"]
     }
