@@ -20,7 +20,7 @@ KEY_POINTS: dict[Kind, tuple[str, ...]] = {
 SHOWN = 6
 """Values of a device."""
 ALWAYS = ("p", "soc", "switch")
-"""Said to be missing where a device never gave one, as is the PV of a hybrid; of any other point nothing is said then."""
+"""Said to be missing where a device never gave one, as is the PV of a hybrid; of other points nothing is said."""
 
 
 def key_values(state: State, device: Device, now: Moment) -> list[Shown]:
