@@ -154,7 +154,8 @@ class History:
         """The plan that held at each of these instants, or else the first of the `lasts` behind it; oldest first.
 
         It has those steps alone that tell of its instants and of the `lasts` behind each. Some plans are read at a
-        time: a week of them is hundreds of megabytes. An instant without a plan is left out.
+        time: a week of them is hundreds of megabytes. An instant without a plan is left out. Raises ValueError when all
+        others are given, where one cannot be read.
         """
         if not instants:
             return
@@ -166,13 +167,20 @@ class History:
             number = max(bisect_right(made, at) - 1, 0)
             if number < len(made) and made[number] < at + lasts:
                 held.setdefault(made[number], []).append(at)
-        times = list(held)
+        times, wrong = list(held), list[ValueError]()
         for first in range(0, len(times), AT_ONCE):
             asked = select(plan.c.at, plan.c.body, plan.c.packed).where(plan.c.site == site)
             some = asked.where(plan.c.at.in_(times[first : first + AT_ONCE]))
             found = {at: (body, packed) for at, body, packed in await self._rows(some)}
             for at in sorted(found):
-                yield kept_plans.read(*found[at], (held[at][0], held[at][-1] + lasts)), held[at]
+                try:
+                    plan_then = kept_plans.read(*found[at], (held[at][0], held[at][-1] + lasts))
+                except ValueError as unreadable:
+                    wrong.append(unreadable)
+                    continue
+                yield plan_then, held[at]
+        if wrong:
+            raise ValueError(f"a plan of the archive cannot be read: {wrong[0]}") from wrong[0]
 
     async def forecasts(
         self,

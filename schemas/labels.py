@@ -134,8 +134,8 @@ LABELS: dict[str, str] = {
     r"rack_cell_u_min_(\d+)": "Lowest cell voltage of rack {}",
     r"rack_out_(\d+)": "Rack {} in service",
     # energy
-    "e_import": "Energy bought",
-    "e_export": "Energy fed in",
+    "e_import": "Energy imported",
+    "e_export": "Energy exported",
     "eq_import": "Reactive energy drawn",
     "eq_export": "Reactive energy fed in",
     "e_inj_total": "Energy given",

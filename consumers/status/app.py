@@ -97,7 +97,6 @@ def _pages(app: FastAPI, site: Site, *, needs_token: bool) -> None:
         words = {
             "site": site,
             "rated": site.rated_power,
-            "energy": sum(one.energy for one in site.battery),
             "currency": "" if site.tariff_fault else site.prices.currency,
             "needs_token": needs_token,
             "grid_modes": able,

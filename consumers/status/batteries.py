@@ -8,7 +8,8 @@ from consumers.status.headline import headline_of
 from consumers.status.state import Moment, State
 from consumers.status.values import device_state, value_of, worst
 from optimizer.racks import left_out
-from schemas.messages import Outcome, Value
+from schemas.labels import label, unit_of
+from schemas.messages import Limited, Outcome, Value
 from schemas.rack import RackMap
 from schemas.site_battery import Battery, Unit
 from schemas.topics import COMMAND_TTL
@@ -24,8 +25,10 @@ SUMS = ("wanted", "applied", "measured")
 
 
 def soc(state: State, now: Moment) -> View:
-    """% of all batteries together, weighed by their energy; as doubtful as the worst of them."""
-    return _soc(state, state.site.battery, now)
+    """% of all batteries together, weighed by their energy; as doubtful as the worst of them. `of`: Wh of what is
+    connected."""
+    of = sum(one.energy * len(_at(state, one)) / len(one.racks) for one in state.site.battery)
+    return _soc(state, state.site.battery, now) | {"of": of}
 
 
 def _soc(state: State, batteries: Sequence[Battery], now: Moment) -> View:
@@ -130,11 +133,17 @@ def _outcome(state: State, one: Unit, now: Moment) -> View | None:
         "measured": _measured(word),
         "action": str(word.action) if word.action else None,
         "told": TOLD[word.action][0] if word.action else None,
-        "limited_by": [limit.model_dump(mode="json") for limit in word.limited_by],
+        "limited_by": [_limit(limit) for limit in word.limited_by],
         "source": word.source,
         "cause": word.cause,
         "reason": reason_of(word),
     }
+
+
+def _limit(one: Limited) -> View:
+    """With its unit, and what is limited where that is not the power: one command tells reactive power, too."""
+    of = "" if one.point == "p_set" else f"{label(one.point)} "
+    return one.model_dump(mode="json") | {"unit": unit_of(one.point) or "", "of": of}
 
 
 def _measured(word: Outcome) -> float | None:

@@ -18,6 +18,11 @@ FLOWS = {
 }
 """What is said of a power below zero and above it."""
 NAMES = {"grid": "the grid connection", "pv": "PV", "battery": "the battery", "load": "the load"}
+BOUNDS = {name: (words, 1000.0, 1, " kW") for name, words in NAMES.items()} | {
+    "soc": ("state of charge", 1.0, 0, " %"),
+    "price_import": ("import", 1.0, 3, " per kWh"),
+}
+"""How their lowest and highest are said: the name, the divisor, the digits and the unit."""
 
 
 def spoken(
@@ -25,6 +30,12 @@ def spoken(
 ) -> dict[str, str]:
     """Of the charts `power`, `soc` and `price`. `forecast`: from when on prices are not published yet."""
     chart = _Chart(columns, span.instants, span, now, zone)
+    if not span.start <= now < span.end:  # of a day of the past nobody asks what is now
+        return {
+            "power": chart.over(*FLOWS),
+            "soc": chart.over("soc"),
+            "price": chart.over("price_import") + chart.guess(forecast),
+        }
     return {"power": chart.powers(), "soc": chart.soc(), "price": chart.price(forecast)}
 
 
@@ -41,6 +52,22 @@ class _Chart:
         battery = "; ".join(filter(None, (self._since(), self._next())))
         over = f"From {self._clock(self.span.start)} to {self._clock(self.span.end)}."
         return " ".join(filter(None, (over, known, f"Battery: {battery}." if battery else "")))
+
+    def over(self, *names: str) -> str:
+        """Lowest and highest of each, of what was measured or priced, or else of what is planned."""
+        parts = [words for name in names if (words := self._bounds(name) or self._bounds(f"plan_{name}"))]
+        told = "; ".join(parts) or "nothing is known"
+        return f"From {self._clock(self.span.start)} to {self._clock(self.span.end)}: {told}."
+
+    def _bounds(self, name: str) -> str:
+        known = self._known(name)
+        if not known:
+            return ""
+        what, per, digits, unit = BOUNDS[name.removeprefix("plan_")]
+        low, high = (edge(known, key=lambda one: one[1]) for edge in (min, max))
+        told = [f"{one / per:.{digits}f}{unit} at {self._clock(at)}" for at, one in (low, high)]
+        planned = " planned" if name.startswith("plan_") else ""
+        return f"{what}{planned} lowest {told[0]}, highest {told[1]}"
 
     def soc(self) -> str:
         now = self._now("soc")
@@ -60,9 +87,13 @@ class _Chart:
             low, high = (edge(coming, key=lambda one: one[1]) for edge in (min, max))
             said += f" To come, lowest import {low[1]:.3f} at {self._clock(low[0])}, "
             said += f"highest {high[1]:.3f} at {self._clock(high[0])}."
-        if forecast is not None and forecast < self.span.end:
-            said += f" From {self._clock(forecast)} on prices are forecast."
-        return said
+        return said + self.guess(forecast)
+
+    def guess(self, forecast: datetime | None) -> str:
+        """From when on prices are forecast; empty where that is later."""
+        if forecast is None or forecast >= self.span.end:
+            return ""
+        return f" From {self._clock(forecast)} on prices are forecast."
 
     def _flow(self, name: str) -> str:
         power = self._now(name)
@@ -109,7 +140,9 @@ class _Chart:
     def _clock(self, at: datetime) -> str:
         """With its weekday where it is another day than that of now."""
         there, here = at.astimezone(self.zone), self.now.astimezone(self.zone)
-        return f"{there:%H:%M}" if there.date() == here.date() else f"{there:%a %H:%M}"
+        if there.date() == here.date():
+            return f"{there:%H:%M}"
+        return f"{there:%a %H:%M}" if abs(at - self.now) < timedelta(days=6) else f"{there:%d %b %Y %H:%M}"
 
 
 def _kind(power: float) -> str:

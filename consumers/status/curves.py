@@ -33,14 +33,14 @@ class Curves:
         found = await self.archive.answer(self._means(span, now))
         energies = [one.energy / len(one.racks) for one in site.battery for _ in one.racks]
         seen = found or {name: [[] for _ in places] for name, places in self._devices().items()}
-        foreseen = await self._foreseen(span, now)
+        foreseen, unread = await self._foreseen(span, now)
         columns = actual(seen, span, energies) | foreseen.columns
         plan = None if self.state.plan is None else self.state.plan.word
         since = foreseen.planned_since()
         return {
             "seconds": span.seconds,
             "now": now.timestamp(),
-            "fault": "the archive cannot be read" if found is None else "",
+            "fault": "the archive cannot be read" if found is None else unread,
             "at": [at.timestamp() for at in span.instants],
             "columns": columns,
             "forecast": plan.prices_until.timestamp() if plan and plan.prices_until else None,
@@ -49,20 +49,25 @@ class Curves:
             "words": spoken(columns, span, now, site.zone, plan.prices_until if plan else None),
         }
 
-    async def _foreseen(self, span: Span, now: datetime) -> Foreseen:
-        """What was planned at the time, and what is planned now."""
-        foreseen = Foreseen(span)
+    async def _foreseen(self, span: Span, now: datetime) -> tuple[Foreseen, str]:
+        """What was planned at the time, and what is planned now; and why some of it is not known."""
+        foreseen, unread = Foreseen(span), ""
         if span.start < now:
-            await self.archive.answer(self._planned(foreseen, now))
+            found = await self.archive.answer(self._planned(foreseen, now))
+            unread = "the archive did not say what was planned" if found is None else found
         if self.state.plan is not None:
             foreseen.tell_newest(self.state.plan.word, now)
         foreseen.price(self.state.site)
-        return foreseen
+        return foreseen, unread
 
-    async def _planned(self, foreseen: Foreseen, now: datetime) -> None:
+    async def _planned(self, foreseen: Foreseen, now: datetime) -> str:
         slots, lasts = foreseen.slots(now), timedelta(seconds=foreseen.lasts)
-        async for plan, begun in self.history.plans_at(self.state.site.site, list(slots), lasts):
-            foreseen.tell_held(plan, [at for slot in begun for at in slots[slot]])
+        try:
+            async for plan, begun in self.history.plans_at(self.state.site.site, list(slots), lasts):
+                foreseen.tell_held(plan, [at for slot in begun for at in slots[slot]])
+        except ValueError as wrong:
+            return str(wrong).partition("\n")[0].partition(": ")[0]
+        return ""
 
     def _devices(self) -> dict[str, list[tuple[str, str]]]:
         site = self.state.site

@@ -12,6 +12,9 @@ QUARTER = timedelta(minutes=15)
 LATE = timedelta(minutes=15)
 """After a quarter the archive has so long to tell of it before it counts as missing."""
 
+DAY, NIGHT = timedelta(days=1), timedelta(hours=20)
+"""Back to where the PV is looked at, and how long it may sleep: a silence of more is none, as in the ledger of gaps."""
+
 FAINT = 0.05
 """Of its rated power: a PV inverter that makes no more may be asleep in the next quarter, as in the ledger of gaps."""
 
@@ -43,8 +46,11 @@ class Places(NamedTuple):
 
 
 def energies(places: Places, known: Known, start: datetime, now: datetime) -> dict[str, Any]:
-    """Wh of each flow since `start`; each with when it is known from and until, of how many quarters, and how many of
-    these there were. `wh` is None where none is known; a flow the site cannot have is left out."""
+    """Wh of each flow since `start`, of what is known since the day before.
+
+    Each with when it is known from and until, of how many quarters, and how many of these there were. `wh` is None
+    where none is known; a flow the site cannot have is left out.
+    """
     by_place = {place: {one.at: one for one in known.get(place, ())} for place in places.all}
     last = max((at + QUARTER for told in by_place.values() for at in told), default=start)
     over = max(last, start + (now - LATE - start) // QUARTER * QUARTER)
@@ -74,23 +80,29 @@ def energies(places: Places, known: Known, start: datetime, now: datetime) -> di
 def _sun(
     suns: Iterable[tuple[Mapping[datetime, Energy], float]], quarters: Sequence[datetime]
 ) -> tuple[dict[datetime, float], set[datetime]]:
-    """Wh of the PV, and its holes. An inverter that is silent before its first quarter or after its last one sleeps,
-    where it made next to nothing in that one; any other silence is not known."""
+    """Wh of the PV, and its holes: where one was silent that did not sleep."""
     total: dict[datetime, float] = {}
     holes = set[datetime]()
     for told, faint in suns:
         made = {at: max(0.0, one.out - one.into) for at, one in sorted(told.items())}
-        first, last = next(iter(made), None), next(reversed(made), None)
+        first = next((at for at in made if quarters and at >= quarters[0]), None)
         for at in quarters:
             if at in made:
                 total[at] = total.get(at, 0.0) + made[at]
-            elif first and last and not _sleeps(at, (first, made[first]), (last, made[last]), faint):
+            elif not _sleeps(at, made, first, faint):
                 holes.add(at)
     return {at: wh for at, wh in total.items() if at not in holes}, holes
 
 
-def _sleeps(at: datetime, first: tuple[datetime, float], last: tuple[datetime, float], faint: float) -> bool:
-    return (at < first[0] and first[1] <= faint) or (at > last[0] and last[1] <= faint)
+def _sleeps(at: datetime, made: Mapping[datetime, float], first: datetime | None, faint: float) -> bool:
+    """It was dim in the day's `first` quarter, which is yet to come; or in the last one that it told of, and at this
+    time of the day before. Any other silence is not known: one that died in the night made no 0 at noon."""
+    if first is not None and at < first:
+        return made[first] <= faint
+    last = max(made, default=None)
+    if last is None or last > at or at - last > NIGHT:
+        return False
+    return made[last] <= faint and made.get(at - DAY, 0.0) <= faint
 
 
 def _sum(flow: Mapping[datetime, float], quarters: Sequence[datetime]) -> dict[str, Any]:

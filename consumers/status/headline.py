@@ -1,7 +1,7 @@
 """What the batteries do now and why, in a line: `Charging 80.0 kW: cheap now, dear at 18:00`. Pure.
 
 The way is that of the power told, and the reason is chosen from its codes by that way: the two cannot contradict. The
-amount is what is measured.
+amount is what is measured. Where nothing is measured, or it goes another way, it is said to be told and not to be done.
 """
 
 from consumers.status.doing import TOLD, does_now, reason_of
@@ -20,6 +20,7 @@ DOING = {1: "Discharging", 0: "Resting", -1: "Charging"}
 TO_DO = {1: "Told to discharge", 0: "Told to rest", -1: "Told to charge"}
 UNTOLD = "Not told anything"
 READ_ONLY = "Read only, would be "
+READ_ONLY_TELLS = "Read only, would tell: "
 
 
 def headline(state: State, now: Moment) -> str:
@@ -52,7 +53,7 @@ def headline_of(state: State, one: Unit, now: Moment) -> str:
     if mine.locked_out or does.mode is Mode.LOCKOUT:
         return "Stopping: locked out" if mine.action is Action.STOP else "Stopped: locked out"
     if mine.power is None:
-        return UNTOLD if mine.action is None else TOLD[mine.action][0]
+        return UNTOLD if mine.action is None else _told(does, mine.action)
     said = state.outcomes.get(one.pcs)
     if said is not None and said.age(now) <= COMMAND_TTL and said.word.state not in TAKEN:
         return _last(said.word)
@@ -64,7 +65,7 @@ def _stands(state: State, does: ControlDispatch) -> str:
     who = "somebody" if state.mode is None else state.mode.word.who
     if does.action is not None:
         asked = does.reason.partition(", ")[2].partition(":")[0]  # as dispatch words a grid mode
-        return ": ".join(filter(None, (TOLD[does.action][0], asked)))
+        return ": ".join(filter(None, (_told(does, does.action), asked)))
     if does.mode is Mode.LOCAL:
         return f"{UNTOLD}: {who} steers at the device"
     if does.mode is Mode.LOCKOUT:
@@ -78,10 +79,11 @@ def _each_rests(state: State, does: ControlDispatch, now: Moment) -> str:
     each = [*does.batteries.values()]
     acts = next((one for one in each if one.action is not None), None)
     if acts is not None and acts.action is not None:
-        return f"{TOLD[acts.action][0]}: {_short(acts)}"
+        return f"{_told(does, acts.action)}: {_short(acts)}"
     told = next((one for one in each if one.power is not None), None)
-    if told is not None:
-        return _refused(state, does, now) or f"{DOING[0]}: {_short(told)}"
+    if told is not None and told.power is not None:
+        doing = _doing(state, told.power, flow(state, now)["battery"], shadow=does.read_only)
+        return _refused(state, does, now) or f"{doing}: {_short(told)}"
     return f"{UNTOLD}: {_short(each[0])}" if len(each) == 1 else f"{UNTOLD}: no battery takes part"
 
 
@@ -89,16 +91,28 @@ def _short(one: BatteryDispatch) -> str:
     return one.reason.split("; ")[0].removeprefix("rests: ")
 
 
+def _told(does: ControlDispatch, action: Action) -> str:
+    """`Start`; where nothing may be written, that it would be told."""
+    words = TOLD[action][0]
+    return f"{READ_ONLY_TELLS}{words[:1].lower()}{words[1:]}" if does.read_only else words
+
+
 def _does(state: State, power: float, whys: list[Why], measured: Shown, now: Moment, *, shadow: bool) -> str:
-    told, came = way(power), measured["value"] if measured["state"] == "live" else None
     why = head(whys, power, place(state), now.at)
-    if shadow:
-        doing = READ_ONLY + _amount(DOING[told].lower(), power)
-    elif came is not None and way(came) != told and max(abs(power), abs(came)) > state.site.rated_power * NEAR:
-        doing = _amount(TO_DO[told], power)
-    else:
-        doing = _amount(DOING[told], power if came is None or way(came) != told else came)
+    doing = _doing(state, power, measured, shadow=shadow)
     return f"{doing}: {why}" if why else doing
+
+
+def _doing(state: State, power: float, measured: Shown, *, shadow: bool) -> str:
+    told, came = way(power), measured["value"] if measured["state"] == "live" else None
+    if shadow:
+        return READ_ONLY + _amount(DOING[told].lower(), power)
+    if came is None:  # of a silent PCS nobody knows what it does
+        return _amount(TO_DO[told], power)
+    if way(came) == told:
+        return _amount(DOING[told], came)
+    other = max(abs(power), abs(came)) > state.site.rated_power * NEAR
+    return _amount((TO_DO if other else DOING)[told], power)
 
 
 NEAR = 0.02

@@ -18,6 +18,11 @@ FIRST = 3
 OF_NOW = re.compile(r"-?\d+\.\d\d (?P<currency>[A-Z]{3})/kWh now\b")
 """The price of its time in a reason: a row has several, and most rows are not now."""
 
+WHEN = re.compile(r" at (?:[A-Z][a-z]{2} )?\d\d:\d\d\b")
+"""When a reason has its moment, which is another one in each slot of a row."""
+WINDOW = timedelta(hours=1)
+"""The longest billing window."""
+
 View = dict[str, Any]
 
 
@@ -31,7 +36,7 @@ def slots(plan: Plan | None, now: datetime, zone: ZoneInfo, hours: float = HOURS
     rows = [said.row(list(some)) for _, some in groupby(steps, key=said.same)]
     return {
         "id": plan.id,
-        "fault": said.fault(bool(rows)),
+        "fault": said.fault(steps),
         "rows": rows,
         "loads": [said.load(name, told, end) for name, told in plan.loads.items()],
     }
@@ -41,16 +46,18 @@ class _Said:
     def __init__(self, plan: Plan, now: datetime, zone: ZoneInfo) -> None:
         self.plan, self.now, self.zone = plan, now, zone
 
-    def fault(self, known: bool) -> str:
-        if not known:
+    def fault(self, steps: Sequence[Step]) -> str:
+        if not steps:
             return f"The last plan was made at {self._clock(self.plan.at)}, and tells nothing of the hours to come."
         if self.plan.until <= self.now:
             return f"The plan was valid until {self._clock(self.plan.until)}: what it says may not come."
+        if steps[0].at > self.now:  # as when the clock was set back
+            return f"The plan begins at {self._clock(steps[0].at)}, and tells nothing of now."
         return ""
 
     def same(self, step: Step) -> tuple[object, ...]:
         """Steps that are alike in this are one row."""
-        why = next(((one.code, one.of, one.per) for one in step.why), step.reason)
+        why = next(((one.code, one.of, one.per, _later(step)) for one in step.why), step.reason)
         return (_kind(step), why, self._forecast(step))
 
     def row(self, steps: Sequence[Step]) -> View:
@@ -92,7 +99,9 @@ class _Said:
     def _why(self, steps: Sequence[Step]) -> str:
         """Of the first, with the prices of all: `now` is right in the slot of now alone."""
         prices = _range([one.price_import for one in steps], 2)
-        return OF_NOW.sub(lambda found: f"{prices} {found['currency']}/kWh", steps[0].reason)
+        moments = {one.why[0].at for one in steps if one.why}
+        reason = steps[0].reason if len(moments) < 2 else WHEN.sub("", steps[0].reason, count=1)
+        return OF_NOW.sub(lambda found: f"{prices} {found['currency']}/kWh", reason)
 
     def _forecast(self, step: Step) -> bool:
         return self.plan.prices_until is not None and step.at >= self.plan.prices_until
@@ -120,6 +129,12 @@ def _kind(step: Step) -> str:
     if abs(step.power) < RESTS:
         return "rest"
     return "discharge" if step.power > 0 else "charge"
+
+
+def _later(step: Step) -> datetime | None:
+    """The moment that its reason looks forward to; None where that is its own."""
+    at = step.why[0].at
+    return None if at is None or step.at - WINDOW < at < _end(step) else at
 
 
 def _end(step: Step) -> datetime:

@@ -5,7 +5,7 @@ from typing import Any
 
 from consumers.status.answers import Answers
 from consumers.status.archive import Archive
-from consumers.status.day import QUARTER, Places, energies
+from consumers.status.day import DAY, QUARTER, Places, energies
 from consumers.status.series import today
 from consumers.status.state import State
 from runtime.history import History
@@ -48,6 +48,8 @@ class Today:
             (device, point): await self.history.energies(site, device, start, now, point)
             for device, point in self.places.all
         }
+        for sun in self.places.suns:
+            known[sun] = await self.history.energies(site, sun[0], start - DAY, start, sun[1]) + known[sun]
         days = await self.history.money_days(site, start, now)
         if not days:
             return known, None

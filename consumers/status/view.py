@@ -11,6 +11,7 @@ from consumers.status.grid_modes import grid_modes
 from consumers.status.headline import headline
 from consumers.status.key_values import doubts, flags, key_values
 from consumers.status.limits import limits
+from consumers.status.peak import peak, per
 from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, loads
@@ -48,10 +49,10 @@ def view(state: State, now: Moment) -> View:
         "headline": headline(state, now),
         "grid_modes": grid_modes(state, now),
         "dispatch": dispatch(state, now),
-        "why": "; ".join(filter(None, (why(state, now), *limits(state), *beside(state, now)))),
+        "why": "; ".join(filter(None, (why(state, now), *limits(state, now), *beside(state, now)))),
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
-        "peak": _peak(state, now),
+        "peak": peak(state, now),
         "skill": skill(state.skill),
     }
 
@@ -150,44 +151,10 @@ def _plan(state: State, now: Moment) -> View | None:
         "peak_cost": word.peak_cost,
         "peak_cost_idle": word.peak_cost_idle,
         "hours": hours(word, now.at),
-        "per": state.billing.components[0].per if state.billing and state.billing.components else "month",
+        "per": per(state),
         "step": step.model_dump(mode="json") if step else None,
     }
 
 
 def _step(steps: Iterable[Step], now: Moment) -> Step | None:
     return next((step for step in steps if step.at <= now.at < step.at + timedelta(seconds=step.seconds)), None)
-
-
-def _unknown_peak(doubt: str) -> View:
-    return dict.fromkeys(("highest", "per", "window", "ends", "minutes", "seen")) | {"doubt": doubt}
-
-
-def _untold(state: State) -> View | None:
-    """A plan that keeps a peak knows of a price for it: what is billed is unknown then, and not nothing."""
-    return _unknown_peak("optimize does not tell it") if state.plan and state.plan.word.peak is not None else None
-
-
-def _peak(state: State, now: Moment) -> View | None:
-    """The billed peak so far, of the tariff's first component, as it was told. A window that is over by more than its
-    length is not followed any more. `highest` and `window` are None where nothing is known; `seen` is the share of the
-    period that is known; `doubt` says why something is not."""
-    billing = state.billing
-    if billing is None:
-        return _untold(state)
-    if billing.fault:
-        return _unknown_peak(billing.fault)
-    one = next(iter(billing.components), None)
-    if one is None:
-        return None
-    if now.at > one.window_end + timedelta(minutes=one.minutes):
-        return _untold(state)
-    return {
-        "highest": one.peak if now.at < one.period_end else None,
-        "per": one.per,
-        "window": one.mean if now.at < min(billing.until, one.window_end) else None,
-        "ends": one.window_end.isoformat(),
-        "minutes": one.minutes,
-        "seen": one.seen,
-        "doubt": "the archive cannot be read" if one.seen is None else "",
-    }

@@ -27,11 +27,14 @@ from schemas.messages import (
     Telemetry,
     Why,
 )
+from schemas.rack import RackMap
+from schemas.site_file import load_site
 from schemas.state_words import ASK
 from schemas.topics import CONTROL_DISPATCH, CONTROL_MODE, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from schemas.why import WAYS, WhyCode, way
 from tests.consumers.test_dispatch_batteries import two
 
+ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
 NOW = Moment(NOON, 0.0)
 
@@ -74,6 +77,21 @@ def test_what_the_plan_does_not_count_is_said_of_its_battery(state: State, soc: 
     said = Telemetry(at=NOON, epoch="0" * 16, seq=9, values={"soc": soc})
     fold(state, TELEMETRY, {"site": "plant", "device": "bms2"}, said, NOW)
     assert [one["counted"] for one in view(state, NOW)["batteries"]] == [None, counted]
+
+
+@pytest.mark.parametrize(("word", "whole", "charged"), [("open", 50e3, 80.0), ("closed", 100e3, 60.0)])
+def test_what_a_rack_that_is_not_connected_holds_is_no_energy_of_the_site(
+    word: str, whole: float, charged: float
+) -> None:
+    """`80 of 100 kWh` stood beside the 80 % of the one rack of 50 kWh that was left."""
+    state = State(load_site(ROOT / "tests" / "racks.toml"), broker=True)
+    says = RackMap.of(state.site.profiles["bms2"]).says
+    told: dict[str, dict[str, Any]] = {"bms": {"soc": 80.0}, "bms2": {"soc": 40.0, says: word, "i": 0.0}}
+    for seq, (device, values) in enumerate(told.items()):
+        said = Telemetry(at=NOON, epoch="0" * 16, seq=seq + 1, values=dict(values))
+        fold(state, TELEMETRY, {"site": "racks", "device": device}, said, NOW)
+    found = view(state, NOW)["soc"]
+    assert (found["value"], found["of"]) == (pytest.approx(charged), whole)
 
 
 @pytest.mark.parametrize(("grid", "mark"), [(-61e3, "live"), (-90e3, "implausible")])
@@ -150,7 +168,20 @@ HEADLINES: dict[str, tuple[dict[str, Any], str, float | None]] = {
     ),
     "all rest": (
         {"batteries": {"hall": GONE | {"power": 0.0, "reason": "rests: it is silent"}, "yard": GONE}},
-        "Resting: it is silent",
+        "Told to rest: it is silent",
+        40e3,
+    ),
+    "read only, and it would rest": (
+        {
+            "batteries": {"hall": GONE | {"power": 0.0, "reason": "rests: it is silent"}, "yard": GONE},
+            "read_only": True,
+        },
+        "Read only, would be resting: it is silent",
+        40e3,
+    ),
+    "read only, and it would start": (
+        {"batteries": {"hall": GONE | {"action": "start", "reason": "off"}, "yard": GONE}, "read_only": True},
+        "Read only, would tell: start: off",
         40e3,
     ),
     "one is started": (
@@ -177,6 +208,18 @@ def test_the_headline_is_what_is_told_now(state: State, story: str) -> None:
     fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, ServiceStatus(state="online"), NOW)
     found = view(state, NOW)
     assert (found["headline"], found["dispatch"]["applied"]) == (words, applied)
+
+
+def test_of_a_silent_battery_the_headline_says_what_it_is_told_and_not_that_it_does_it(state: State) -> None:
+    """`Charging 80.0 kW` stood there while nobody heard of the battery, and `Discharging` beside each."""
+    late = Moment(NOON + timedelta(seconds=60), 60.0)
+    told = BOTH | due(-80e3, "charges_for_price", at="2026-06-10T16:00:00Z")
+    given = {"at": late.at.isoformat(), "mode": "auto", "reason": "as it is", **told}
+    fold(state, CONTROL_DISPATCH, {"site": "plant"}, ControlDispatch.model_validate_json(json.dumps(given)), late)
+    fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, ServiceStatus(state="online"), late)
+    found = view(state, late)
+    assert found["headline"] == "Told to charge 80.0 kW: cheap now, dear at 18:00"
+    assert {one["headline"] for one in found["batteries"]} == {"Told to discharge 60.0 kW"}
 
 
 def test_a_headline_never_goes_another_way_than_its_reason() -> None:

@@ -1,9 +1,12 @@
 """The curves out of a real archive: beside what was measured stands what was planned of it then."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import event, insert
 
 from consumers.status.curves import Curves
@@ -36,6 +39,11 @@ def made(at: datetime, power: float) -> Plan:
     )
 
 
+def row(site: str, one: Plan) -> dict[str, Any]:
+    kept = {"body": kept_plans.forecasts(one), "packed": kept_plans.pack(one)}
+    return {"site": site, "at": one.at, "id": one.id, "until": one.until, **kept}
+
+
 async def test_the_past_shows_the_plan_that_held_when_each_quarter_began_and_reads_few_rows(
     sqlite_archive: str, tmp_path: Path
 ) -> None:
@@ -49,11 +57,7 @@ async def test_the_past_shows_the_plan_that_held_when_each_quarter_began_and_rea
         for minutes in (-3, 4)
     ]
     plans = [one for one in plans if one.at <= now]
-    rows = [
-        {"site": site.site, "at": one.at, "id": one.id, "until": one.until, "body": kept_plans.forecasts(one),
-         "packed": kept_plans.pack(one)}
-        for one in plans
-    ]  # fmt: skip
+    rows = [row(site.site, one) for one in plans]
     async with database.begin() as connection:
         await connection.execute(insert(plan), rows)
     asked = list[str]()
@@ -79,6 +83,33 @@ async def test_the_past_shows_the_plan_that_held_when_each_quarter_began_and_rea
     assert found["forecast"] == state.plan.word.until.timestamp()
     of_plans = [one for one in asked if "plan" in one.split("FROM")[-1].split("WHERE")[0]]
     assert len(of_plans) == 2, "one for when they were made, and one for those that are shown"
+
+
+async def test_a_plan_that_cannot_be_read_or_comes_too_late_is_said_and_hides_no_other(
+    sqlite_archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All curves were gone, and of an archive that took too long it was said that no plan was archived."""
+    now, site, database = utc_now(), page_site(tmp_path), engine(sqlite_archive)
+    quarter = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
+    plans = [made(quarter - number * QUARTER, 1e3 * number) for number in (3, 2, 1)]
+    rows = [row(site.site, one) | ({"packed": b"?"} if number == 1 else {}) for number, one in enumerate(plans)]
+    async with database.begin() as connection:
+        await connection.execute(insert(plan), rows)
+    found = await Curves(State(site, broker=True), History(database)).over(Asked(ahead=0.0))
+    told = dict(zip(found["at"], found["columns"]["plan_battery"], strict=True))
+    assert [told[(quarter - number * QUARTER).timestamp()] for number in (3, 2, 1)] == [3e3, None, 1e3]
+    assert found["fault"] == "a plan of the archive cannot be read"
+    monkeypatch.setattr("consumers.status.archive.PATIENCE", 0.3)
+    history = History(database)
+
+    async def never(*_: object) -> AsyncIterator[Any]:
+        await asyncio.sleep(60)
+        yield
+
+    monkeypatch.setattr(history, "plans_at", never)
+    found = await Curves(State(site, broker=True), history).over(Asked(ahead=0.0))
+    await database.dispose()
+    assert (found["planned"], found["fault"]) == (None, "the archive did not say what was planned")
 
 
 async def test_without_the_archive_the_time_to_come_is_drawn_all_the_same(tmp_path: Path) -> None:

@@ -300,6 +300,20 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)
     await scene.say("optimize", topics.PLAN, plan().model_copy(update={"id": "p2", "cost": 13.9}))
     await expect(page.locator("#facts")).to_contain_text("1.40 EUR more than without the battery", timeout=SOON)
+    late = plan().model_copy(update={"id": "late", "until": utc_now() - timedelta(minutes=1)})
+    one = billing().components[0].model_copy(update={"counts": False, "floor": 120e3})
+    two_peaks = billing().model_copy(
+        update={"components": [one, one.model_copy(update={"name": "noon", "per": "year"})]}
+    )
+    await scene.say("optimize", topics.PLAN, late)
+    await scene.say("optimize", topics.BILLING, two_peaks)
+    await expect(page.locator("#peak-words")).to_contain_text(
+        ", which is not billed; 120.0 kW is billed at least; 40 %"
+    )
+    await expect(page.locator("#peak-words")).to_contain_text("; noon: 80.0 kW of the year")
+    await expect(page.locator("#peak")).to_contain_text("Peak of the month (demand)")
+    await scene.say("optimize", topics.PLAN, plan())
+    await scene.say("optimize", topics.BILLING, billing())
     await page.close()
     assert scene.complaints == []
 
@@ -983,7 +997,10 @@ async def looks(page: Page, *widths: int) -> None:
 async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarms(scene: Scene) -> None:
     page = await scene.open(reduced_motion="reduce")
     await scene.everything()
-    limits = [Limited(point="p_set", source="bms:charge", wanted=-30e3, allowed=-20e3)]
+    limits = [
+        Limited(point="p_set", source="bms:charge", wanted=-30e3, allowed=-20e3),
+        *(Limited(point=point, source="register:budget", wanted=9e3, allowed=8e3) for point in ("p_set", "q_set")),
+    ]
     outcome = Outcome(
         id="c1", at=utc_now(), state=OutcomeState.VERIFIED, requested={"p_set": -30e3}, applied={"p_set": -20e3},
         limited_by=limits,
@@ -992,10 +1009,13 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     died = ServiceStatus(state="offline", detail="stopped")
     await scene.say("archive", topics.SERVICE_STATUS, died, service="archive")
     await expect(page.locator("#limits")).to_contain_text("limited by bms:charge −30.0 → −20.0 kW", timeout=SOON)
+    await expect(page.locator("#limits")).to_contain_text("limited by register:budget 9.0 → 8.0 kW")
+    await expect(page.locator("#limits")).to_contain_text("register:budget Reactive power told 9.0 → 8.0 kvar")
     await expect(page.locator(".uplot")).to_have_count(3, timeout=SOON)
     await expect(page.locator("#services-away .bad")).to_have_text("down", timeout=SOON)
     await expect(page.locator("#no-alarms")).to_be_visible(timeout=SOON)
     assert await page.locator("main > :first-child").get_attribute("class") == "card today"
+    await expect(page.locator("#limits li")).to_have_count(3)  # a limit of two values was one more each second
     await looks(page, 1440, 1024, 400, 320)
     await eight(scene, AlarmState.UNACKNOWLEDGED)
     await expect(page.locator("#alarm-pills .count")).to_have_count(4, timeout=SOON)

@@ -264,3 +264,17 @@ def test_each_chart_is_told_in_a_sentence(columns: dict[str, Column], words: dic
     now, forecast = NOON + timedelta(minutes=29), NOON + timedelta(minutes=45)
     found = spoken(columns, HOUR, now, BERLIN, forecast if "price_import" in columns else None)
     assert {name: found[name] for name in words} == words
+
+
+def test_of_a_day_of_the_past_it_is_told_what_it_was_and_not_that_nothing_is_planned() -> None:
+    """`State of charge not known now; nothing is planned` was said of a chart full of curves."""
+    columns = {"grid": row(5e3, -7e3, None, None), "soc": [50.0, None, 44.0], "price_import": row(0.2, 0.1, 0.3, 0.2)}
+    assert spoken(columns, HOUR, NOON + timedelta(days=1, minutes=9), BERLIN) == {
+        "power": "From Mon 14:00 to Mon 15:00: the grid connection lowest -7.0 kW at Mon 14:15, highest 5.0 kW at "
+        "Mon 14:00.",
+        "soc": "From Mon 14:00 to Mon 15:00: state of charge lowest 44 % at Mon 14:10, highest 50 % at Mon 14:00.",
+        "price": "From Mon 14:00 to Mon 15:00: import lowest 0.100 per kWh at Mon 14:15, highest 0.300 per kWh at "
+        "Mon 14:30.",
+    }
+    late = spoken({}, HOUR, NOON + timedelta(days=100), BERLIN)["soc"]
+    assert late == f"From {NOON:%d %b %Y} 14:00 to {NOON:%d %b %Y} 15:00: nothing is known."

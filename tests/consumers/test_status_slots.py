@@ -86,6 +86,24 @@ def test_the_rows_say_when_what_and_why(
     ]
 
 
+def test_a_row_says_no_moment_that_is_that_of_one_of_its_slots() -> None:
+    """`holds the peak at 11:15` stood beside 11:15 to 13:30, and one that kept for 08:00 went on until noon."""
+    soon, late = AT + 2 * QUARTER, AT + 3 * QUARTER
+    words = "holds the month's peak of 321.7 kW at {:%H:%M}, worth 15.00 EUR/kW"
+    moments = [("keeps_for_peak", soon), ("keeps_for_peak", late), ("holds_peak", soon), ("holds_peak", late)]
+    told = plan(*[(0.0, 1.0, 44.0, 0.2, (code, words.format(at.astimezone(BERLIN)))) for code, at in moments])
+    steps = [
+        one.model_copy(update={"why": [Why(code=code, at=at)]})
+        for one, (code, at) in zip(told.steps, moments, strict=True)
+    ]
+    found = slots(told.model_copy(update={"steps": steps}), AT, BERLIN)["rows"]
+    assert [(one["when"], one["why"]) for one in found] == [
+        ("17:00 to 17:15", words.format(soon.astimezone(BERLIN))),
+        ("17:15 to 17:30", words.format(late.astimezone(BERLIN))),
+        ("17:30 to 18:00", "holds the month's peak of 321.7 kW, worth 15.00 EUR/kW"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("minutes", "now", "rows"), [(0, True, 2), (14, True, 2), (15, True, 1), (-5, False, 2), (30, None, 0)]
 )
@@ -93,7 +111,7 @@ def test_the_slot_of_now_is_told_first_and_what_is_over_no_more(minutes: int, no
     told = plan((0.0, 1.0, 44.0, 0.2, PEAK), (9.0, 1.0, 44.0, 0.2, LOAD))
     found = slots(told, AT + timedelta(minutes=minutes), BERLIN)
     assert len(found["rows"]) == rows
-    assert bool(found["fault"]) == (rows == 0)
+    assert bool(found["fault"]) is not bool(now)
     if rows:
         assert found["rows"][0]["now"] is now
 
@@ -104,6 +122,7 @@ def test_the_slot_of_now_is_told_first_and_what_is_over_no_more(minutes: int, no
         (None, 0, "No plan has been heard."),
         (plan((0.0, 1.0, 44.0, 0.2, PEAK)), 5, ""),
         (plan(*[(0.0, 1.0, 44.0, 0.2, PEAK)] * 9), 70, "The plan was valid until 18:00: what it says may not come."),
+        (plan((0.0, 1.0, 44.0, 0.2, PEAK)), -120, "The plan begins at 17:00, and tells nothing of now."),
         (plan(), 5, "The last plan was made at 17:00, and tells nothing of the hours to come."),
         (
             plan((0.0, 1.0, 44.0, 0.2, PEAK)),

@@ -548,7 +548,8 @@ def test_dispatch_says_what_came_of_the_last_command_and_what_limited_it(state: 
     hear(state, 1, OUTCOME, outcome(1, OutcomeState.ACCEPTED), device="pcs1")
     seen = view(state, at(2))["dispatch"]
     assert (seen["state"], seen["wanted"], seen["applied"], seen["measured"]) == ("verified", 10e3, 8e3, 7.9e3)
-    assert seen["limited_by"] == [{"point": "p_set", "source": "bms:discharge", "wanted": 10e3, "allowed": 8e3}]
+    limit = {"point": "p_set", "source": "bms:discharge", "wanted": 10e3, "allowed": 8e3, "unit": "W", "of": ""}
+    assert seen["limited_by"] == [limit]
     assert [view(state, at(second))["dispatch"]["current"] for second in (9, 11)] == [True, False]
 
 
@@ -571,6 +572,46 @@ def test_the_page_shows_the_peak_as_it_is_told(state: State) -> None:
     assert (shown["seen"], shown["doubt"]) == (1.0, "")
     hear(state, 1, BILLING, None)
     assert view(state, at(10))["peak"] is None
+
+
+RATCHET = """[[import.period]]
+price = 0.3
+[[demand]]
+name = "all"
+price = 10
+ratchet = { share = 0.8, months = 11 }
+[[demand]]
+name = "summer"
+price = 5
+per = "year"
+"""
+
+
+def test_what_else_is_billed_stands_beside_the_first_peak(tmp_path: Path) -> None:
+    """The first component stood there as if it were all, and a ratchet bills more than it."""
+    page_site(tmp_path)
+    (tmp_path / "tariff.toml").write_text(RATCHET, encoding="utf-8")
+    state = State(load_site(tmp_path / "site.toml"), broker=True)
+    assert view(state, at(0))["peak"]["doubt"] == "optimize does not tell it", "the tariff knows that peaks are paid"
+    may = {"start": NOON - timedelta(days=31, hours=14), "peak": 200e3, "seen": 1.0}  # midnight in Berlin
+    june = NOON - timedelta(hours=14)
+    first = billed(name="all", months=[may], period_start=june, counts=False)
+    second = billed(name="summer", per="year", peak=70e3)
+    hear(state, 0, BILLING, first.model_copy(update={"components": [*first.components, *second.components]}))
+    shown = view(state, at(10))["peak"]
+    assert (shown["name"], shown["highest"], shown["floor"], shown["counts"]) == ("all", 90e3, 160e3, False)
+    assert shown["others"] == [{"name": "summer", "highest": 70e3, "per": "year"}]
+    hear(state, 0, PLAN, plan(step(0)))
+    assert view(state, at(10))["plan"]["per"] == "", "what the plan's peaks cost is of both"
+
+
+def test_what_the_peak_of_a_plan_is_of_is_known_by_the_tariff(tmp_path: Path) -> None:
+    """While optimize said nothing of a year's peak, the page said `the month's peak`."""
+    page_site(tmp_path)
+    (tmp_path / "tariff.toml").write_text(RATCHET[: RATCHET.index("[[demand]]")] + RATCHET[RATCHET.rindex("[[") :])
+    state = State(load_site(tmp_path / "site.toml"), broker=True)
+    hear(state, 0, PLAN, plan(step(0)))
+    assert view(state, at(10))["plan"]["per"] == "year"
 
 
 def test_the_peak_of_a_window_long_gone_is_not_shown(state: State) -> None:

@@ -35,7 +35,7 @@ WHOLE = {METER: told(ALL, 100.0), PCS: told(ALL, 0.0, 40.0), SUN: told(ALL, 20.0
 CASES: dict[str, tuple[Mapping[Any, list[Energy]], Places, dict[str, tuple[float | None, int, int]]]] = {
     "a whole day so far": (WHOLE, PLANT, {"imported": (800.0, 8, 8), "exported": (0.0, 8, 8), "charged": (320.0, 8, 8),
         "discharged": (0.0, 8, 8), "pv": (160.0, 8, 8), "load": (640.0, 8, 8)}),
-    "nothing yet": ({}, PLANT, {"imported": (None, 0, 7), "pv": (None, 0, 0), "load": (None, 0, 7)}),
+    "nothing yet": ({}, PLANT, {"imported": (None, 0, 7), "pv": (None, 0, 7), "load": (None, 0, 7)}),
     "a silent PCS": (WHOLE | {PCS: told(range(5), 0.0, 40.0)}, PLANT, {"charged": (200.0, 5, 8), "load": (400.0, 5, 8),
         "imported": (800.0, 8, 8)}),
     "one of two PCS": (WHOLE, PLANT._replace(batteries=[PCS, ("pcs2", "p")]), {"charged": (None, 0, 8),
@@ -48,6 +48,14 @@ CASES: dict[str, tuple[Mapping[Any, list[Energy]], Places, dict[str, tuple[float
     "a hole in its day": (WHOLE | {SUN: told([4, 7], 20.0)}, PLANT, {"pv": (40.0, 2, 4), "load": (400.0, 6, 8)}),
     "one that fell silent at noon": (WHOLE | {SUN: told(range(5), 26.0)}, PLANT, {"pv": (130.0, 5, 8),
         "load": (430.0, 5, 8)}),
+    "one that slept since dusk": (WHOLE | {SUN: told([-40, -30], 20.0)}, PLANT, {"pv": (None, 0, 0),
+        "load": (480.0, 8, 8)}),
+    "one that died in the night": (WHOLE | {SUN: told([*range(-96, -90), -30], 20.0) + told([-90, -89], 26.0)},
+        PLANT, {"pv": (None, 0, 2), "load": (360.0, 6, 8)}),
+    "one that is silent for days": (WHOLE | {SUN: told([-79], 0.0)}, PLANT, {"pv": (None, 0, 6),
+        "load": (120.0, 2, 8)}),
+    "one of two that died": (WHOLE | {("pv2", "p"): []}, PLANT._replace(suns={SUN: 25.0, ("pv2", "p"): 25.0}),
+        {"pv": (None, 0, 8), "load": (None, 0, 8)}),
     "without battery and PV": ({METER: WHOLE[METER]}, Places(METER, [], {}), {"load": (800.0, 8, 8)}),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What the page says of a device's values, in words that people say."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
+from schemas.labels import LABELS, label
 from schemas.messages import ControlMode, Mode, Telemetry
 from schemas.messages import Value as Said
 from schemas.site_file import load_site
@@ -44,6 +46,13 @@ def test_a_value_is_said_by_its_name_and_what_was_never_given_is_left_out(
 ) -> None:
     found = {one["label"]: one["value"] for one in seen(device, values)["values"] if one["point"] != "alarms"}
     assert found == words
+
+
+def test_a_meter_beside_that_of_the_grid_buys_nothing() -> None:
+    """`Energy bought` stood at the meter of a load and of the PV, too: a label is right at each device."""
+    said = {label(f"e_{way}") for way in ("import", "export")}
+    assert said == {"Energy imported", "Energy exported"}
+    assert not [one for one in LABELS.values() if re.search(r"\b(bought|sold|fed in)\b", one) and "eactive" not in one]
 
 
 def test_what_cannot_be_believed_is_said_in_words() -> None:

@@ -19,7 +19,7 @@ from joulebus.check import check
 from joulebus.site_guess import Found, grid_meter
 from joulebus.site_text import site_text
 from schemas.magnitudes import odd_powers
-from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry, Value
+from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.site_grid import GridSignal
@@ -229,13 +229,8 @@ def page(tmp_path: Path) -> State:
 
 def test_the_page_shows_the_pv_of_a_hybrid_its_soc_and_how_far_an_inverter_is_limited(page: State) -> None:
     """PV was 12.4 kW in the picture and 2.5 kW in the list: nobody saw where the rest came from."""
-    given: dict[str, dict[str, Value]] = {
-        "hyb": {"p": 12e3, "pv_p": 10e3, "soc": 50.0},
-        "pv": {"p": 2e3, "p_limit_pct": 60.0},
-    }
-    for device, values in given.items():
-        sample = Telemetry(at=NOON, epoch="0" * 16, seq=1, values=values)
-        fold(page, TELEMETRY, {"device": device}, sample, Moment(NOON, 0.0))
+    said = Telemetry(at=NOON, epoch="0" * 16, seq=1, values={"p_limit_pct": 60.0})
+    fold(page, TELEMETRY, {"site": page.site.site, "device": "pv"}, said, Moment(NOON, 0.0))
     shown = {
         one["device"]: [value["point"] for value in one["values"]] for one in view(page, Moment(NOON, 0.0))["devices"]
     }
@@ -249,8 +244,20 @@ def test_what_is_not_known_is_said_once(page: State) -> None:
         since=NOON, cause="safe", reason="the signal is not known",
     )  # fmt: skip
     page.limits = ControlLimits(at=NOON, import_limit=500e3, export_limit=0.0, held=[held])
-    (said,) = limits(page)
+    (said,) = limits(page, Moment(NOON, 0.0))
     assert said.count("the signal is not known") == 1
+
+
+@pytest.mark.parametrize(("minutes", "holds_on"), [(9, False), (10, True)])
+def test_a_limit_whose_end_is_past_holds_on_and_says_so(page: State, minutes: int, holds_on: bool) -> None:
+    """While dispatch was down, `until 12:10` stood there all afternoon: bridges hold the last word."""
+    held = HeldLimit(
+        direction="feed_in", scope="connection_point", power=0.0, authority=Authority.DSO, source="dso",
+        since=NOON, until=NOON + timedelta(minutes=10), cause="asked",
+    )  # fmt: skip
+    page.limits = ControlLimits(at=NOON, import_limit=500e3, export_limit=0.0, held=[held])
+    (said,) = limits(page, Moment(NOON + timedelta(minutes=minutes), 0.0))
+    assert ("which is past: it holds until dispatch ends it" in said) is holds_on
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ export class Curves {
 
   /** What the curves cannot say themselves. */
   note() {
-    const { at, planned, forecast, clocks, seconds } = this.found;
-    const late = planned === null ? at[0] < this.now : planned > at[0] + seconds && at[0] < this.now;
+    const { at, planned, forecast, clocks, seconds, fault } = this.found;
+    const late = !fault && at[0] < this.now && (planned === null || planned > at[0] + seconds); // unread is not absent
     const told = planned === null ? "No plan is archived of this time." : `No plan is archived before ${this.time(planned)}.`;
     const dotted = forecast !== null && forecast < this.range[1];
     $("price-forecast").hidden = !dotted;

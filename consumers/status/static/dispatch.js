@@ -26,7 +26,7 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   say($("wanted"), headline || "No battery");
   say($("because"), plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · ")));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
-    fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
+    fill(node, { source: `limited by ${limit.source}`, words: `${limit.of}${between(limit)}` }));
   facts([
     dispatch && ["outcome", `${dispatch.state.replaceAll("_", " ")}, ${age(dispatch.age)} ago`],
     now && dispatch.wanted !== null && ["asked", `${kilowatts(dispatch.wanted)} kW${dispatch.source ? ` by ${dispatch.source}` : ""}`],
@@ -45,8 +45,16 @@ function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: pea
   const against = (saved) => `${amount(Math.abs(saved))} ${saved < 0 ? "more" : "less"} than without the battery`; // more: against a peak that may come
   if (peak === null || peakIdle === null) return [[span, `${amount(cost)}, ${against(idle - cost)}`]];
   const energy = [[`${span}, energy`, `${amount(cost - peak)}, ${against(idle - peakIdle - (cost - peak))}`]];
-  const dark = billed?.seen < 0.995 ? `; of the ${per} ${Math.floor(100 * billed.seen)} % is known` : "";
-  return [...energy, [`the ${per}'s peak`, `${amount(peak)} beyond what is billed, ${against(peakIdle - peak)}${dark}`]];
+  const known = billed?.seen ?? 1; // why it is not known stands beside the peak
+  const dark = per && known < 0.995 ? `; of the ${per} ${Math.floor(100 * known)} % is known` : "";
+  return [...energy, [per ? `the ${per}'s peak` : "the billed peaks", `${amount(peak)} beyond what is billed, ${against(peakIdle - peak)}${dark}`]];
+}
+
+/** `80.0 → 60.0 kW`, in the unit of what is limited. */
+function between({ wanted, allowed, unit }) {
+  const [before, after] = [show(wanted, unit), show(allowed, unit)];
+  const [number, ...words] = before.split(" ");
+  return after.endsWith(` ${words.join(" ")}`) ? `${number} → ${after}` : `${before} → ${after}`;
 }
 
 // Of several batteries: what each does, and why one does not.

@@ -43,7 +43,7 @@ function drawFlow({ flow, soc }) {
   }
   const fresh = soc.state === "live";
   say($("soc"), soc.value === null ? "–" : `${number(soc.value, 1)} %`);
-  say($("soc-energy"), !fresh ? doubt(soc) : `${number((soc.value / 1e5) * site.energy, 0)} of ${number(site.energy / 1e3, 0)} kWh`);
+  say($("soc-energy"), !fresh ? doubt(soc) : `${number((soc.value / 1e5) * soc.of, 0)} of ${number(soc.of / 1e3, 0)} kWh`);
   for (const node of [$("soc"), $("soc-ring")]) node.classList.toggle("doubtful", !fresh);
   $("soc-ring").style.strokeDasharray = `${soc.value ?? 0} 100`;
   $("flow").setAttribute("aria-label", `Power flow: ${words.join(", ")}`);

@@ -25,16 +25,16 @@ export function still(parent, move) {
 /** A child for each item, in their order, behind what has no key (the head of a table). */
 export function rows(parent, template, items, key, draw) {
   const keyed = [...parent.children].filter((node) => node.dataset.key !== undefined);
-  const known = new Map(keyed.map((node) => [node.dataset.key, node]));
+  const known = new Map();
+  for (const node of keyed) known.set(node.dataset.key, [...(known.get(node.dataset.key) ?? []), node]);
   const first = parent.children.length - keyed.length;
   items.forEach((item, place) => {
-    const node = known.get(String(item[key])) ?? $(template).content.firstElementChild.cloneNode(true);
-    known.delete(String(item[key]));
+    const node = known.get(String(item[key]))?.shift() ?? $(template).content.firstElementChild.cloneNode(true);
     node.dataset.key = item[key];
     if (parent.children[first + place] !== node) still(parent, () => parent.insertBefore(node, parent.children[first + place] ?? null));
     draw(node, item);
   });
-  known.forEach((node) => node.remove());
+  for (const nodes of known.values()) for (const node of nodes) node.remove(); // two of one key, too
 }
 
 export function lamp(node, kind, text) {

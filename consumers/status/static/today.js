@@ -15,7 +15,7 @@ export class Today {
 
   /** Called with each state. */
   follow(state) {
-    const per = state.peak?.per ?? "";
+    const per = state.peak?.others.length ? "" : state.peak?.per ?? "";
     if (per !== this.per) {
       this.per = per;
       if (this.told) this.draw(this.told);
@@ -113,15 +113,18 @@ function spared({ compared, quarters, stored, currency }) {
 function drawPeak({ peak, plan }, zone) {
   $("peak").hidden = !peak;
   if (!peak) return;
-  const most = Math.max(peak.highest ?? 0, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
+  const kept = plan?.valid ? plan.peak : null; // nobody keeps what a plan of the past said
+  const most = Math.max(peak.highest ?? 0, peak.window ?? 0, kept ?? 0, 1) * 1.1;
   $("peak-window").setAttribute("width", (300 * Math.max(0, peak.window ?? 0)) / most);
   $("peak-highest").setAttribute("x", (300 * (peak.highest ?? 0)) / most);
   const known = peak.highest !== null;
-  fill($("peak"), { per: peak.per ? `of the ${peak.per}` : "", value: known ? kilowatts(peak.highest) : "–", unit: known ? "kW" : "" });
+  fill($("peak"), { per: peak.per ? `of the ${peak.per}${peak.name && ` (${peak.name})`}` : "", value: known ? kilowatts(peak.highest) : "–", unit: known ? "kW" : "" });
   if (!peak.per) return say($("peak-words"), `Unknown: ${peak.doubt}.`);
   say($("peak-words"), [
-    peak.window !== null && `now ${kilowatts(peak.window)} kW, ${peak.minutes} min until ${clock(peak.ends, zone)}`,
-    typeof plan?.peak === "number" && `the plan keeps ${kilowatts(plan.peak)} kW`,
+    peak.window !== null && `now ${kilowatts(peak.window)} kW, ${peak.minutes} min until ${clock(peak.ends, zone)}${peak.counts ? "" : ", which is not billed"}`,
+    typeof kept === "number" && `the plan keeps ${kilowatts(kept)} kW`,
+    peak.floor !== null && `${kilowatts(peak.floor)} kW is billed at least`,
     peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${Math.floor(100 * peak.seen)} % of the ${peak.per} so far was measured`,
+    ...peak.others.map((one) => `${one.name}: ${one.highest === null ? "not known" : `${kilowatts(one.highest)} kW`} of the ${one.per}`),
   ].filter(Boolean).join("; "));
 }
