@@ -22,6 +22,8 @@ from schemas.troubles import Trouble, Usage
 from schemas.units import utc_now
 
 QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
+WHOLE = timedelta(days=10)
+"""No plan looks so far ahead: with so much behind a moment it is read to its end."""
 
 
 async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) -> int:
@@ -89,9 +91,10 @@ async def look(history: History, site: Site, at: datetime, now: datetime) -> Tol
 
 
 async def _plan(history: History, site: Site, at: datetime) -> Plan | None:
+    """The one that held, with all of its steps: its sums are of these. None, too, where one came only later."""
     found = None
-    async for one, _ in history.plans_at(site.site, [at], INSTANT):
-        found = one
+    async for one, _ in history.plans_at(site.site, [at], WHOLE):
+        found = one if one.at < at + INSTANT else None
     return found
 
 

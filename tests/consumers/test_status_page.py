@@ -293,7 +293,7 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("#facts")).to_contain_text("next 2 h10.00 EUR, 2.50 EUR less than without the battery")
     await expect(page.locator("#peak")).to_contain_text("Peak of the month")
     await expect(page.locator("#peak [data-f=value]")).to_have_text("80.0")
-    await expect(page.locator("#peak-words")).to_contain_text("now 30.0 kW, 15 min until")
+    await expect(page.locator("#peak-words")).to_contain_text("30.0 kW so far in the 15 min to")
     await expect(page.locator("#peak-words")).to_contain_text("; the plan keeps 50.0 kW; 40 % of the month so far")
     await expect(page.locator("#skill")).to_have_text("Forecast: load ±8 kW (6 to 24 h ahead).")
     await scene.measure("grid", p=-3_000.0)
@@ -745,7 +745,9 @@ async def test_the_list_says_of_each_alarm_how_it_is_and_never_to_run_from_what_
     page = await scene.open("/alarms#q=bms1")
     row = {name: page.locator(f"#list tbody[data-key={name}]") for name in LISTED}
     await expect(page.locator("#list tbody")).to_have_count(3, timeout=SOON)
-    await expect(page.locator("#in-view")).to_have_text("3 of 7 shown, 3 not acknowledged")
+    await expect(page.locator("#in-view")).to_have_text(
+        "3 of 7 shown, 3 not acknowledged; 1 more among the folded consequences"
+    )
     await expect(row["hot-bms1"].locator("[data-fold]")).to_have_text("+ 1 consequence, worst high")
     await row["hot-bms1"].locator("[data-fold]").click()
     await expect(row["cold-bms1"]).to_be_visible()
@@ -928,7 +930,7 @@ async def test_the_headline_is_what_is_told_and_a_sentence_stands_once(scene: Sc
     status = online().model_copy(update={"detail": f"auto: {why}; not kept on the disk: full"})
     await scene.say("dispatch", topics.SERVICE_STATUS, status, service="dispatch")
     await scene.say("alarms", topics.ALARM, alarm(text="Ask for `auto` then."), alarm="marks-bms1")
-    head = "Not told anything: pcs1 is steered at its own panel"
+    head = "No command: pcs1 is steered at its own panel"
     await expect(page.locator("#wanted")).to_have_text(head, timeout=SOON)
     await expect(page.locator("#alarms")).to_contain_text("Ask for auto then.")
     await expect(page.locator("#services")).to_contain_text("not kept on the disk: full")

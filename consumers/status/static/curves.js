@@ -201,10 +201,14 @@ export class Curves {
     ctx.fillStyle = colour("soft");
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "right";
+    ctx.strokeStyle = colour("card");
+    ctx.lineWidth = 4 * devicePixelRatio;
+    ctx.lineJoin = "round";
     for (const { watts, words } of this.lines) {
       if (watts / 1000 > chart.scales.y.max) continue;
       const y = Math.round(chart.valToPos(watts / 1000, "y", true));
       ctx.fillRect(left, y, width, devicePixelRatio / 2);
+      ctx.strokeText(words, left + width - 4 * devicePixelRatio, y - 3 * devicePixelRatio); // it is read on top of any curve
       ctx.fillText(words, left + width - 4 * devicePixelRatio, y - 3 * devicePixelRatio);
     }
     ctx.restore();

@@ -24,6 +24,7 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
   say($("wanted"), headline || "No battery");
+  if ($("doing")) say($("doing"), headline);
   say($("because"), plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · ")));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));

@@ -120,8 +120,8 @@ function drawPeak({ peak, plan }, zone) {
   fill($("peak"), { per: peak.per ? `of the ${peak.per}` : "", value: known ? kilowatts(peak.highest) : "–", unit: known ? "kW" : "" });
   if (!peak.per) return say($("peak-words"), `Unknown: ${peak.doubt}.`);
   say($("peak-words"), [
-    peak.window !== null && `now ${kilowatts(peak.window)} kW, ${peak.minutes} min until ${clock(peak.ends, zone)}`,
+    peak.window !== null && `${kilowatts(peak.window)} kW so far in the ${peak.minutes} min to ${clock(peak.ends, zone)}`,
     typeof plan?.peak === "number" && `the plan keeps ${kilowatts(plan.peak)} kW`,
-    peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${Math.floor(100 * peak.seen)} % of the ${peak.per} so far was measured`,
+    peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${Math.floor(100 * peak.seen)} % of the ${peak.per} so far is measured`,
   ].filter(Boolean).join("; "));
 }
