@@ -139,7 +139,8 @@ class Demo:
             if answers(port):
                 raise Trouble(f"port {port} for {name} is in use; give another one: joulebus demo --port 8180")
             if not is_free(port):
-                raise Trouble(f"port {port} for {name} cannot be opened, below 1024 only root may; give another --port")
+                why = ", below 1024 only root may" if port < 1024 else ""
+                raise Trouble(f"port {port} for {name} cannot be opened{why}; give another --port")
         for device in self.site.device:
             if answers(device.endpoint[1]):
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")

@@ -82,7 +82,8 @@ class _Said:
         words = ", ".join(self._span(begin, until) for begin, until in spans[:FIRST])
         if len(spans) > FIRST:
             hours = sum((min(until, end) - begin for begin, until in spans), timedelta()) / timedelta(hours=1)
-            words += f" and {len(spans) - FIRST} times more, {hours:.1f} h in all"
+            more = len(spans) - FIRST
+            words += f" and {'once' if more == 1 else f'{more} times'} more, {hours:.1f} h in all"
         return {"load": name, "words": words or "not in these hours"}
 
     def _what(self, steps: Sequence[Step]) -> str:

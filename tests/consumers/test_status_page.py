@@ -371,13 +371,16 @@ async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None
         re.compile(r"now.*charge 20 kW.*67 %.*10 kW.*0\.30.*store what", re.DOTALL)
     )
     await expect(page.locator("#price-forecast")).to_be_hidden()
-    soon = {"id": "forecast", "prices_until": utc_now() + timedelta(minutes=20)}
+    *steps, last = plan().steps
+    rests = [*steps, last.model_copy(update={"power": 0.0})]
+    soon = {"id": "forecast", "prices_until": utc_now() + timedelta(minutes=20), "steps": rests}
     await scene.say("optimize", topics.PLAN, plan().model_copy(update=soon))
+    await expect(page.locator("#next")).to_contain_text(re.compile("Next .* to .*: rest, then at 67 %"), timeout=SOON)
     await expect(page.locator("#curves-notes")).to_contain_text("on are forecast", timeout=SOON)
     await expect(page.locator("#price-forecast")).to_be_visible()
     await chart.press("End")
     await expect(page.locator("#at-price")).to_contain_text("(forecast)")
-    await expect(page.locator("#slots tr")).to_have_count(2)
+    await expect(page.locator("#slots tr")).to_have_count(3)
     await expect(page.locator("#curves-fault")).to_be_hidden()
     await page.close()
     assert scene.complaints == []
@@ -680,7 +683,7 @@ async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(s
     silent, hot = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("mute", "hot"))
     for seconds in ("5|6", "8|9"):  # it counts as long as nothing comes
         words = re.compile(
-            rf"bms1 · no telemetry for ({seconds}) s \(limit 5 s\) · since \d\d:\d\d:\d\d \(3 min \d\d s\)"
+            rf"bms1\s+no telemetry for ({seconds}) s \(limit 5 s\) · since \d\d:\d\d:\d\d \(3 min \d\d s\)"
         )
         await expect(silent).to_contain_text(words, timeout=SOON)
     await scene.measure("bms1", soc=63.4)
@@ -1002,6 +1005,7 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     await eight(scene, AlarmState.UNACKNOWLEDGED)
     await expect(page.locator("#alarm-pills .count")).to_have_count(4, timeout=SOON)
     await expect(page.locator("main > :first-child #alarms > li")).to_have_count(6)
+    await expect(page.locator("#doing")).to_have_text("Charging 20.0 kW")
     await page.evaluate("document.querySelector('h1').textContent = 'A site with a long name '.repeat(9)")
     await looks(page, 1440, 1024, 768, 400, 320)
     assert await page.evaluate("document.getAnimations().length") == 0, "whoever wants no motion gets none"

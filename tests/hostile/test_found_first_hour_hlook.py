@@ -1,11 +1,14 @@
 """What a look at the page and the terminal with fresh eyes found."""
 
 import asyncio
+import socket
 
 import pytest
 
 from consumers.dispatch.interlocked import Interlocked
 from joulebus.commands import fault
+from joulebus.explain import folded
+from joulebus.server import is_free
 from runtime.health import serve_health
 
 
@@ -33,3 +36,24 @@ def test_a_fault_that_the_list_names_can_be_switched(capsys: pytest.CaptureFixtu
 def test_of_a_dozen_interlocks_the_first_are_named(many: int, said: str) -> None:
     """A silent BMS filled the card of dispatch with twelve names."""
     assert Interlocked({f"a{number}-bms": ["stop"] for number in range(many)}).stopped == said
+
+
+def test_a_demo_can_be_started_again_at_once() -> None:
+    """The browser's connections to the one before linger for a minute: the port was said to be for root alone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as browser:
+            page, _ = server.accept()
+            page.close()
+            browser.recv(1)
+        assert not is_free(port)
+    assert is_free(port)
+
+
+def test_what_explain_says_goes_on_under_itself() -> None:
+    line = f"{'why':<10}{'holds 38 % for the peak; ' * 8}"
+    first, *more = folded(line, 80).splitlines()
+    assert first.startswith("why       holds")
+    assert more
+    assert all(one.startswith(" " * 10) and one[10] != " " and len(one) <= 80 for one in more)
+    assert folded("          saved 1.20 EUR", 80) == "          saved 1.20 EUR"

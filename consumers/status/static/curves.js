@@ -1,9 +1,10 @@
 // Three charts on one time axis: power, state of charge, price. Actual is solid, what was planned is dashed, and prices
 // that are forecast are dotted.
 import { steer } from "./curve_cursor.js";
+import { drawLimits, drawNow, limits } from "./curve_marks.js";
 import { drawTable, hourly } from "./curve_table.js";
 import { Slots } from "./slots.js";
-import { clock, day, kilowatts, number, since, when } from "./words.js";
+import { clock, day, number, since, when } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const EVERY = 20_000; // ms between two questions to the archive
@@ -161,8 +162,8 @@ export class Curves {
       ],
       series: [{}, ...series],
       hooks: {
-        drawAxes: [(chart) => this.drawNow(chart, colour)],
-        draw: place ? [] : [(chart) => this.drawLimits(chart, colour)],
+        drawAxes: [(chart) => drawNow(chart, this.now, colour)],
+        draw: place ? [] : [(chart) => drawLimits(chart, this.lines, colour)],
         setCursor: [(chart) => this.read(chart.cursor.idx)],
       },
     };
@@ -178,40 +179,6 @@ export class Curves {
     const { zone } = this.site;
     const twice = [-3600, 3600].some((hour) => clock((at + hour) * 1000, zone) === clock(at * 1000, zone));
     return when(at * 1000, zone, this.now * 1000) + (twice ? ` ${offset(at, zone)}` : "");
-  }
-
-  /** The line of now; what is to come lies on a quiet ground. */
-  drawNow(chart, colour) {
-    const { ctx } = chart;
-    const { left, top, width, height } = chart.bbox;
-    const x = Math.min(left + width, Math.max(left, chart.valToPos(this.now, "x", true)));
-    ctx.save();
-    ctx.fillStyle = `${colour("rail")}66`;
-    ctx.fillRect(x, top, left + width - x, height);
-    ctx.fillStyle = colour("ink");
-    if (x > left && x < left + width) ctx.fillRect(x - devicePixelRatio / 2, top, devicePixelRatio, height);
-    ctx.restore();
-  }
-
-  /** Thin lines at what the grid connection may draw, where they lie among the curves. */
-  drawLimits(chart, colour) {
-    const { ctx } = chart;
-    const { left, width } = chart.bbox;
-    ctx.save();
-    ctx.fillStyle = colour("soft");
-    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-    ctx.textAlign = "right";
-    ctx.strokeStyle = colour("card");
-    ctx.lineWidth = 4 * devicePixelRatio;
-    ctx.lineJoin = "round";
-    for (const { watts, words } of this.lines) {
-      if (watts / 1000 > chart.scales.y.max) continue;
-      const y = Math.round(chart.valToPos(watts / 1000, "y", true));
-      ctx.fillRect(left, y, width, devicePixelRatio / 2);
-      ctx.strokeText(words, left + width - 4 * devicePixelRatio, y - 3 * devicePixelRatio); // it is read on top of any curve
-      ctx.fillText(words, left + width - 4 * devicePixelRatio, y - 3 * devicePixelRatio);
-    }
-    ctx.restore();
   }
 
   /** The interval of now, as far as it is shown. */
@@ -249,13 +216,6 @@ export class Curves {
     const guessed = this.found.forecast !== null && then >= this.found.forecast ? " (forecast)" : "";
     $("at-price").textContent = hovered ? `${this.time(then)}: ${prices(place)}${guessed}` : "";
   }
-}
-
-/** What the grid connection may draw, and what the plan keeps of the billed peak. */
-function limits({ plan }, site) {
-  const peak = plan?.valid && plan.peak ? [{ watts: plan.peak, words: `peak the plan keeps ${kilowatts(plan.peak)} kW` }] : [];
-  const limit = Number(site.importLimit);
-  return limit ? [{ watts: limit, words: `import limit ${kilowatts(limit)} kW` }, ...peak] : peak;
 }
 
 function words(value, unit, digits) {

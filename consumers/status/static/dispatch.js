@@ -25,7 +25,7 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   $("wanted").classList.toggle("doubtful", !now);
   say($("wanted"), headline || "No battery");
   if ($("doing")) say($("doing"), headline);
-  say($("because"), plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · ")));
+  say($("because"), inLines(plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "))));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   facts([
@@ -37,6 +37,11 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
     plan?.valid && ["price now", `${price(step.price_import, plan.currency)} import, ${price(step.price_export, plan.currency)} export${plan.prices_until ? `; forecast from ${when(plan.prices_until, site.zone, at)} on` : ""}`],
     ...(plan?.valid ? planMoney(plan, peak) : []),
   ].filter(Boolean));
+}
+
+/** A line for each battery, load and rule that something is said of. */
+function inLines(words) {
+  return words.replaceAll(/; (?=[\w-]+(?:: | takes no part))/g, ";\n");
 }
 
 /** What the hours of the plan cost, with how many they are; the peak's part apart from that of the energy. */
