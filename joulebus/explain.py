@@ -1,14 +1,12 @@
 """`joulebus explain`: what the battery did at a time and why, out of the archive."""
 
 import json
-import shutil
-import sys
 from datetime import UTC, datetime, timedelta
-from textwrap import wrap
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from joulebus import terminal
 from joulebus.explain_words import facts, words
 from joulebus.export import moment
 from joulebus.reach import OutOfReach
@@ -40,16 +38,8 @@ async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) 
         near = await around(History(database), site, at) if told.nothing else (None, None)
     finally:
         await database.dispose()
-    lines = words(told, site, near)
-    if sys.stdout.isatty():
-        lines = [folded(line, shutil.get_terminal_size().columns) for line in lines]
-    print(json.dumps(facts(told, site, near)) if as_json else "\n".join(lines))
+    print(json.dumps(facts(told, site, near)) if as_json else terminal.told(words(told, site, near), 10))
     return int(told.nothing)
-
-
-def folded(line: str, width: int) -> str:
-    """As a terminal of `width` columns shows it: what is said goes on under itself, and not under its name."""
-    return "\n".join(wrap(line, max(width, 40), subsequent_indent=" " * 10, break_on_hyphens=False))
 
 
 def when(given: str, site: Site, now: datetime) -> datetime:

@@ -361,6 +361,10 @@ async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None
     await expect(page.locator("#at-price")).to_contain_text("import 0.300, export 0.100")
     await chart.press("Escape")
     await expect(words).to_have_text("")
+    await chart.dispatch_event("pointerdown", {"pointerType": "touch", "clientX": 300, "bubbles": True})
+    await page.locator("#chart-power .u-over").dispatch_event("mouseleave")
+    await expect(page.locator("#at-price")).to_contain_text("import")
+    await chart.press("Escape")
     await page.get_by_text("As a table").click()
     await expect(page.locator("#number-rows tr").last).to_contain_text("50.0")
     found = (await page.evaluate("fetch('/api/series?hours=1').then(r => r.json())"))["columns"]
@@ -1019,6 +1023,7 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     assert await page.evaluate(FITS) == [], "with a dialog and what was folded"
     assert await page.evaluate(UNNAMED) == []
     await fonts(page)
+    await without_javascript(scene)
     await page.goto(f"{scene.address}/alarms")
     await page.locator("#list [data-open]").first.click(timeout=SOON)
     await expect(page.get_by_role("button", name="Explain")).to_be_visible()
@@ -1030,6 +1035,16 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     await eight(scene, None)
     await page.close()
     assert scene.complaints == []
+
+
+async def without_javascript(scene: Scene) -> None:
+    """It says what it needs, and shows no cards that stay empty."""
+    assert scene.context.browser is not None
+    page = await scene.context.browser.new_page(java_script_enabled=False)
+    await page.goto(scene.address)
+    await expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
+    assert not await page.locator("main, footer, #mode, #lamp").filter(visible=True).count()
+    await page.close()
 
 
 async def fonts(page: Page) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from consumers.dispatch.interlocked import Interlocked
 from joulebus.commands import fault
-from joulebus.explain import folded
 from joulebus.server import is_free
+from joulebus.terminal import folded
 from runtime.health import serve_health
 
 
@@ -50,10 +50,16 @@ def test_a_demo_can_be_started_again_at_once() -> None:
     assert is_free(port)
 
 
-def test_what_explain_says_goes_on_under_itself() -> None:
-    line = f"{'why':<10}{'holds 38 % for the peak; ' * 8}"
-    first, *more = folded(line, 80).splitlines()
-    assert first.startswith("why       holds")
-    assert more
-    assert all(one.startswith(" " * 10) and one[10] != " " and len(one) <= 80 for one in more)
-    assert folded("          saved 1.20 EUR", 80) == "          saved 1.20 EUR"
+@pytest.mark.parametrize(
+    ("line", "margin"),
+    [
+        (f"{'why':<10}{'holds 38 % for the peak; ' * 8}", 10),
+        (f"{' ' * 14}{'Check its supply and the cable. ' * 8}", 14),
+        ("          saved 1.20 EUR", 10),
+    ],
+)
+def test_what_is_said_in_a_terminal_goes_on_below_itself(line: str, margin: int) -> None:
+    first, *more = folded(line, 80, 10).splitlines()
+    assert line.startswith(first)
+    assert bool(more) == (len(line) > 80)
+    assert all(one.startswith(" " * margin) and one[margin] != " " and len(one) <= 80 for one in more)

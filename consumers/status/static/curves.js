@@ -24,12 +24,13 @@ export class Curves {
     this.asked = -EVERY;
     this.plan = null;
     this.place = null; // of the cursor
+    this.touched = false; // a finger that is lifted takes no cursor away, as a mouse does that leaves
     this.lines = [];
     for (const button of document.querySelectorAll("[data-span]")) button.addEventListener("click", () => this.choose(button.dataset.span));
     for (const button of document.querySelectorAll("[data-curve]")) button.addEventListener("click", () => this.toggle(button));
     $("shown-day").addEventListener("change", (event) => event.target.value && this.choose(`day=${event.target.value}`));
     $("numbers").addEventListener("toggle", () => this.tabulate());
-    for (const id of CHARTS) steer($(id), { at: () => this.place ?? this.here(), count: () => this.found?.at.length, place: (x) => this.under(x), move: (place) => this.move(place) });
+    for (const id of CHARTS) steer($(id), { at: () => this.place ?? this.here(), count: () => this.found?.at.length, place: (x) => this.under(x), move: (place) => this.move(place), touch: (yes) => { this.touched = yes; } });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
     new ResizeObserver(() => this.resize()).observe($("chart-power"));
   }
@@ -153,7 +154,7 @@ export class Curves {
       ...this.size(place),
       padding: [6, 20, last ? 0 : 4, 0],
       legend: { show: false },
-      cursor: { sync: { key: "joulebus" }, y: false, drag: { x: false, y: false }, points: { size: 5 } },
+      cursor: { sync: { key: "joulebus" }, y: false, drag: { x: false, y: false }, points: { size: 5 }, bind: { mouseleave: (_, __, leave) => (event) => this.touched || leave(event) } },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), this.site.zone),
       scales: { x: { range: () => this.range }, y: { range: whole ? () => whole : (_, low, high) => padded(low, high) } },
       axes: [

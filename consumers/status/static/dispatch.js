@@ -1,7 +1,7 @@
 // Who steers, what the batteries do now and why, and what the plan comes to.
 import { doubt, GRADE } from "./devices.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
-import { age, kilowatts, money, news, number, plain, price, when } from "./words.js";
+import { age, kilowatts, money, news, number, percent, plain, price, when } from "./words.js";
 
 const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
 
@@ -51,7 +51,7 @@ function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: pea
   const against = (saved) => `${amount(Math.abs(saved))} ${saved < 0 ? "more" : "less"} than without the battery`; // more: against a peak that may come
   if (peak === null || peakIdle === null) return [[span, `${amount(cost)}, ${against(idle - cost)}`]];
   const energy = [[`${span}, energy`, `${amount(cost - peak)}, ${against(idle - peakIdle - (cost - peak))}`]];
-  const dark = billed?.seen < 0.995 ? `; of the ${per} ${Math.floor(100 * billed.seen)} % is known` : "";
+  const dark = billed?.seen < 0.995 ? `; of the ${per} ${percent(billed.seen)} is known` : "";
   return [...energy, [`the ${per}'s peak`, `${amount(peak)} beyond what is billed, ${against(peakIdle - peak)}${dark}`]];
 }
 

@@ -1,6 +1,6 @@
 // The figures of the day so far: the archive's sums of energy and money, and the billed peak as it is told now.
 import { $, fill, say } from "./rows.js";
-import { clock, kilowatts, number, since } from "./words.js";
+import { clock, kilowatts, number, percent, since } from "./words.js";
 
 const EVERY = 20_000; // ms between two questions to the archive
 const UNKNOWN = { value: "–", unit: "" };
@@ -122,6 +122,6 @@ function drawPeak({ peak, plan }, zone) {
   say($("peak-words"), [
     peak.window !== null && `${kilowatts(peak.window)} kW so far in the ${peak.minutes} min to ${clock(peak.ends, zone)}`,
     typeof plan?.peak === "number" && `the plan keeps ${kilowatts(plan.peak)} kW`,
-    peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${Math.floor(100 * peak.seen)} % of the ${peak.per} so far is measured`,
+    peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${percent(peak.seen)} of the ${peak.per} so far is measured`,
   ].filter(Boolean).join("; "));
 }
