@@ -1042,7 +1042,7 @@ async def without_javascript(scene: Scene) -> None:
     assert scene.context.browser is not None
     page = await scene.context.browser.new_page(java_script_enabled=False)
     await page.goto(scene.address)
-    await expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
+    await expect(page.locator("noscript > .banner")).to_be_visible()
     assert not await page.locator("main, footer, #mode, #lamp").filter(visible=True).count()
     await page.close()
 
