@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from joulebus import terminal
 from joulebus.archive_read import reading
 from joulebus.explain_words import facts, words
 from joulebus.export import moment
@@ -22,6 +23,7 @@ from schemas.troubles import Trouble, Usage
 from schemas.units import utc_now
 
 QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
+"""No plan looks so far ahead: with so much behind a moment it is read to its end."""
 
 
 async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) -> int:
@@ -31,7 +33,7 @@ async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) 
     async with reading(settings.database, site.site) as database:
         told = await look(History(database), site, at, now)
         near = await around(History(database), site, at) if told.nothing else (None, None)
-    print(json.dumps(facts(told, site, near)) if as_json else "\n".join(words(told, site, near)))
+    print(json.dumps(facts(told, site, near)) if as_json else terminal.told(words(told, site, near), 10))
     return int(told.nothing)
 
 

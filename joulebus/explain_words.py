@@ -32,7 +32,7 @@ def words(told: Told, site: Site, near: Near) -> list[str]:
         *_forecast(told),
         *_limits(told),
         *_money(told, site),
-        *(("alarm", f"{name}: {one.state}, {one.text}") for name, one in told.alarms),
+        *_alarms(told),
         *(("missing", one) for one in missing(told, site)),
     ]
     return [f"{_clock(told.at, site)} ({site.time_zone})", *(f"{name:<10}{said}" for name, said in rows)]
@@ -54,6 +54,13 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
         yield "cap", f"billing windows up to {_kw(step.cap)} were meant to be let pass"
     for one in plan.limits:
         yield "limit", one
+
+
+def _alarms(told: Told) -> Iterator[tuple[str, str]]:
+    """Each state that an alarm was in, with the last words of it."""
+    last = {(name, one.state): one.text for name, one in told.alarms}
+    for (name, state), text in last.items():
+        yield "alarm", f"{name}: {state}, {text}"
 
 
 def _ends(plan: Plan) -> datetime:

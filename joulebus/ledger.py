@@ -56,6 +56,8 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
             print(f"{device:16} {'no whole hour yet' if share is None else f'{percent(share):>8} complete'}")
         if not complete:
             print("nothing is stored yet")
+        if any(share is not None for share in complete.values()):
+            print(f"of the whole hours since {_local(start, site)}, or since the first that is stored")
     return int(any(one.closed is None for one in found))
 
 

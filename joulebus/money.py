@@ -107,10 +107,11 @@ def _text(days: Sequence[MoneyDay]) -> None:
         print("nothing is priced yet: the archive does it minutes after a quarter of an hour, once its price is known")
         return
     print(f"in {days[0].currency}; kg of CO2")
-    print("".join(f"{name:>11}" for name in COLUMNS))
     whole = total(days)
-    for one in [*days, whole]:
-        print(_line(one))
+    table = [COLUMNS, *map(_cells, [*days, whole])]
+    wide = [max(map(len, column)) for column in zip(*table, strict=True)]  # 80 columns hold the days of most sites
+    for cells in table:
+        print("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, wide, strict=True)))
     if whole.compared < whole.quarters:
         print(f"saved: of {whole.compared} of {whole.quarters} quarters of an hour; a battery was silent in the others")
     if whole.stored is not None:
@@ -119,19 +120,15 @@ def _text(days: Sequence[MoneyDay]) -> None:
         print(line)
 
 
-def _line(one: MoneyDay) -> str:
+def _cells(one: MoneyDay) -> tuple[str, ...]:
     without = None if one.saved is None else one.paid + one.saved
-    cells = [
-        f"{one.day:>11}",
-        *(_cell(value) for value in (one.paid, one.energy, one.demand, one.wear, without, one.saved)),
-    ]
-    share = autarky(one.imported, one.load)
+    amounts = (one.paid, one.energy, one.demand, one.wear, without, one.saved)
     carbon = None if one.carbon is None or one.carbon_without is None else (one.carbon_without - one.carbon) / 1000
-    return "".join([*cells, f"{'-' if share is None else format(share, '.0%'):>11}", _cell(carbon, ".1f")])
+    return one.day, *map(_cell, amounts), _cell(autarky(one.imported, one.load), ".0%"), _cell(carbon, ".1f")
 
 
 def _cell(value: float | None, how: str = ".2f") -> str:
-    return f"{'-' if value is None else format(value, how):>11}"
+    return "-" if value is None else format(value, how)
 
 
 def _why(whole: MoneyDay) -> list[str]:

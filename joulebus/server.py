@@ -38,6 +38,7 @@ def free_port(row: int = 1) -> int:
 def is_free(port: int) -> bool:
     """Whether nobody listens on a port of this machine."""
     with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the parts: what lately ended holds no port
         probe.bind(("127.0.0.1", port))
         return True
     return False

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 from schemas.troubles import Trouble
 
@@ -53,6 +54,7 @@ async def serve_health(address: tuple[str, int], report: Report, orders: Orders 
 
 def _reply(request: str, report: Report, orders: Orders) -> tuple[str, str, str]:
     method, path, *_ = [*request.split(" "), "", ""]
+    path = unquote(path)  # a colon may come as %3A
     ready, words = report()
     if method == "POST" and path in orders:
         return "200 OK", "text/plain; charset=utf-8", orders[path]()

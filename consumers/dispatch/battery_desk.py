@@ -128,11 +128,11 @@ class BatteryDesk:
         if not self.starts.may:
             unknown = "it was not we who stopped it (a person, its supply or an interlock)"
             stopped = self.interlocked.stopped
-            who = f"{stopped} has stopped it" if stopped else unknown
+            who = f"stopped by {stopped}" if stopped else unknown
             again = "manual again" if mode is Mode.MANUAL else "auto"
             return Aside(f"{self.pcs} is {in_words(state)}, and {who}: start it at its panel, or ask for {again}")
         if not self.starts.attempts.due(mono):
-            forbids = f": {self.interlocked.no_start} forbids it" if self.interlocked.no_start else ""
+            forbids = f": forbidden by {self.interlocked.no_start}" if self.interlocked.no_start else ""
             return Aside(f"waits for {self.pcs} to start (attempt {self.starts.attempts.count}){forbids}")
         return Aside("starts the PCS", start)
 

@@ -15,6 +15,8 @@ BLOCKS = {True: RESTS | {Effect.BLOCK_CHARGE}, False: RESTS | {Effect.BLOCK_DISC
 DERATES = {True: {Effect.DERATE, Effect.DERATE_CHARGE}, False: {Effect.DERATE, Effect.DERATE_DISCHARGE}}
 STOPS = frozenset({Effect.STOP, Effect.LOCK_OUT})
 NO_START = STOPS | {Effect.BLOCK_START}
+MOST = 3
+"""Names in a sentence: a silent BMS has a dozen interlocks hold."""
 
 
 @dataclass
@@ -58,7 +60,8 @@ class Interlocked:
 
 
 def _named(names: Sequence[str]) -> str:
-    return f"interlock{'s'[: len(names) > 1]} {', '.join(names)}" if names else ""
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return f"interlock{'s'[: len(names) > 1]} {', '.join(names[:MOST])}{more}" if names else ""
 
 
 def named(source: str) -> str:

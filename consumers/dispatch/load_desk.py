@@ -112,10 +112,10 @@ class LoadDesk:
     def _aside(one: LoadSeen, mode: Mode, mono: float) -> str:
         """Why it is told nothing."""
         if mode not in STEERED:
-            return f"told nothing in {mode.value}: its bridge brings it to its fallback"
+            return f"no command in {mode.value}: its bridge brings it to its fallback"
         if one.silent(mono):
-            return "told nothing: it is not read"
-        return "told nothing: it is steered at its own panel" if one.panel else ""
+            return "no command: it does not answer"
+        return "no command: it is steered at its own panel" if one.panel else ""
 
     def complaints(self) -> list[str]:
         """What the bridge says of them, and which give way, in words."""

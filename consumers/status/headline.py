@@ -18,7 +18,7 @@ TAKEN = (OutcomeState.APPLIED, OutcomeState.VERIFIED, OutcomeState.LIMITED)
 """What is told is done."""
 DOING = {1: "Discharging", 0: "Resting", -1: "Charging"}
 TO_DO = {1: "Told to discharge", 0: "Told to rest", -1: "Told to charge"}
-UNTOLD = "Not told anything"
+UNTOLD = "No command"
 READ_ONLY = "Read only, would be "
 READ_ONLY_TELLS = "Read only, would tell: "
 

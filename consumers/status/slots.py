@@ -65,7 +65,7 @@ class _Said:
         return {
             "key": f"{first.at.timestamp():.0f}" if first.at > self.now else "now",
             "now": first.at <= self.now,
-            "when": f"{self._clock(max(first.at, self.now))} to {self._clock(_end(last))}",
+            "when": self._span(max(first.at, self.now), _end(last)),
             "kind": _kind(first),
             "what": self._what(steps),
             "soc": f"{last.soc:.0f} %",
@@ -86,10 +86,11 @@ class _Said:
                 spans[-1] = spans[-1][0], until
             else:
                 spans.append((max(one.at, self.now), until))
-        words = ", ".join(f"{self._clock(begin)} to {self._clock(until)}" for begin, until in spans[:FIRST])
+        words = ", ".join(self._span(begin, until) for begin, until in spans[:FIRST])
         if len(spans) > FIRST:
             hours = sum((min(until, end) - begin for begin, until in spans), timedelta()) / timedelta(hours=1)
-            words += f" and {len(spans) - FIRST} times more, {hours:.1f} h in all"
+            more = len(spans) - FIRST
+            words += f" and {'once' if more == 1 else f'{more} times'} more, {hours:.1f} h in all"
         return {"load": name, "words": words or "not in these hours"}
 
     def _what(self, steps: Sequence[Step]) -> str:
@@ -106,9 +107,14 @@ class _Said:
     def _forecast(self, step: Step) -> bool:
         return self.plan.prices_until is not None and step.at >= self.plan.prices_until
 
-    def _clock(self, at: datetime) -> str:
-        """With its weekday on another day than that of now, and with its zone in an hour that comes twice."""
-        there, here = at.astimezone(self.zone), self.now.astimezone(self.zone)
+    def _span(self, begin: datetime, end: datetime) -> str:
+        """The day that both are on is said once."""
+        return f"{self._clock(begin)} to {self._clock(end, begin)}"
+
+    def _clock(self, at: datetime, said: datetime | None = None) -> str:
+        """With its weekday on another day than that of now, or of what is `said` before it; and with its zone in an
+        hour that comes twice."""
+        there, here = at.astimezone(self.zone), (said or self.now).astimezone(self.zone)
         twice = there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset()
         time = f"{there:%H:%M %Z}" if twice else f"{there:%H:%M}"
         return time if there.date() == here.date() else f"{there:%a} {time}"

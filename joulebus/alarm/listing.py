@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
+from joulebus import terminal
 from joulebus.alarm.bus import connected, shown
 from runtime.alarm_words import ATTENTION, RANK, happened, lasting, measured
 from runtime.settings import Settings
@@ -28,7 +29,7 @@ async def show(site: Site, settings: Settings, parsed: argparse.Namespace) -> in
         said = [{"alarm": name, "below": below, **one.model_dump(mode="json")} for below, name, one in rows]
         print(json.dumps({"site": site.site, "alarms": said, "quiet": _quiet(alarms)}))
         return 0
-    print("\n".join(words(rows, site.zone)) if rows else "no alarm")
+    print(terminal.told(words(rows, site.zone), 10) if rows else "no alarm")
     hidden = len(alarms) - len(wanted)
     if hidden:
         print(f"{hidden} more: shelved, suppressed, out of service or of another priority (--all shows what is quiet)")

@@ -34,6 +34,8 @@ FITS = """async () => {
     const empty = (end(card) - Math.max(0, ...[...card.children].filter(shown).map(end))) / height;
     if (empty > 0.3) faults.push(`${card.className}: ${Math.round(100 * empty)} % of ${height} px is empty`);
   }
+  const loose = [...document.querySelectorAll(".bar")].filter((one) => getComputedStyle(one).display === "block");
+  if (loose.length) faults.push(`${loose.length} bars whose controls stand below each other`);
   const head = document.querySelector("header").getBoundingClientRect().height;
   if (innerWidth >= 1024 && head > 60) faults.push(`a header of ${head} px`);
   const touched = "button, select, input:not([type=radio]), a, summary, label:has([type=radio])";

@@ -75,6 +75,6 @@ def test_who_has_stopped_it_is_named(tmp_path: Path) -> None:
     story.hear_all(state="off")
     story.desk.batteries["pcs1"].interlocked = Interlocked({"fire-inputs": ["lock_out"]})
     assert story.order() is None
-    assert "interlock fire-inputs has stopped it" in story.desk.detail
+    assert "stopped by interlock fire-inputs" in story.desk.detail
     assert story.desk.control is not None
     assert story.desk.control.mode.mode is Mode.AUTO

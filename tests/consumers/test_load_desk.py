@@ -419,7 +419,7 @@ def test_one_that_is_silent_or_at_its_panel_is_told_nothing(tmp_path: Path) -> N
     it.more = {"control_loc": "local"}
     it.tick(2)
     assert it.desk.steer_loads(it.now, it.second) == {}
-    assert it.why("two") == "told nothing: it is steered at its own panel"
+    assert it.why("two") == "no command: it is steered at its own panel"
 
 
 def test_in_hours_in_which_it_may_not_be_touched_it_is_told_nothing(tmp_path: Path) -> None:

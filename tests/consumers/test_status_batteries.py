@@ -163,7 +163,7 @@ HEADLINES: dict[str, tuple[dict[str, Any], str, float | None]] = {
     ),
     "none is told anything": (
         {"batteries": {"hall": GONE, "yard": GONE}},
-        "Not told anything: no battery takes part",
+        "No command: no battery takes part",
         None,
     ),
     "all rest": (
@@ -190,7 +190,7 @@ HEADLINES: dict[str, tuple[dict[str, Any], str, float | None]] = {
         40e3,
     ),
     "stopped": ({"mode": "lockout", "batteries": {"hall": GONE, "yard": GONE}}, "Stopped: locked out by anna", None),
-    "at the device": ({"mode": "local", "batteries": {}}, "Not told anything: anna steers at the device", 60e3),
+    "at the device": ({"mode": "local", "batteries": {}}, "No command: anna steers at the device", 60e3),
     "it holds energy": (BOTH | HOLDS, "Told to rest: holds 44 % for the month's peak", 60e3),
 }
 

@@ -293,7 +293,7 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("#facts")).to_contain_text("next 2 h10.00 EUR, 2.50 EUR less than without the battery")
     await expect(page.locator("#peak")).to_contain_text("Peak of the month")
     await expect(page.locator("#peak [data-f=value]")).to_have_text("80.0")
-    await expect(page.locator("#peak-words")).to_contain_text("now 30.0 kW, 15 min until")
+    await expect(page.locator("#peak-words")).to_contain_text("30.0 kW so far in the 15 min to")
     await expect(page.locator("#peak-words")).to_contain_text("; the plan keeps 50.0 kW; 40 % of the month so far")
     await expect(page.locator("#skill")).to_have_text("Forecast: load ±8 kW (6 to 24 h ahead).")
     await scene.measure("grid", p=-3_000.0)
@@ -375,6 +375,10 @@ async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None
     await expect(page.locator("#at-price")).to_contain_text("import 0.300, export 0.100")
     await chart.press("Escape")
     await expect(words).to_have_text("")
+    await chart.dispatch_event("pointerdown", {"pointerType": "touch", "clientX": 300, "bubbles": True})
+    await page.locator("#chart-power .u-over").dispatch_event("mouseleave")
+    await expect(page.locator("#at-price")).to_contain_text("import")
+    await chart.press("Escape")
     await page.get_by_text("As a table").click()
     await expect(page.locator("#number-rows tr").last).to_contain_text("50.0")
     found = (await page.evaluate("fetch('/api/series?hours=1').then(r => r.json())"))["columns"]
@@ -385,13 +389,16 @@ async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None
         re.compile(r"now.*charge 20 kW.*67 %.*10 kW.*0\.30.*store what", re.DOTALL)
     )
     await expect(page.locator("#price-forecast")).to_be_hidden()
-    soon = {"id": "forecast", "prices_until": utc_now() + timedelta(minutes=20)}
+    *steps, last = plan().steps
+    rests = [*steps, last.model_copy(update={"power": 0.0})]
+    soon = {"id": "forecast", "prices_until": utc_now() + timedelta(minutes=20), "steps": rests}
     await scene.say("optimize", topics.PLAN, plan().model_copy(update=soon))
+    await expect(page.locator("#next")).to_contain_text(re.compile("Next .* to .*: rest, then at 67 %"), timeout=SOON)
     await expect(page.locator("#curves-notes")).to_contain_text("on are forecast", timeout=SOON)
     await expect(page.locator("#price-forecast")).to_be_visible()
     await chart.press("End")
     await expect(page.locator("#at-price")).to_contain_text("(forecast)")
-    await expect(page.locator("#slots tr")).to_have_count(2)
+    await expect(page.locator("#slots tr")).to_have_count(3)
     await expect(page.locator("#curves-fault")).to_be_hidden()
     await page.close()
     assert scene.complaints == []
@@ -694,7 +701,7 @@ async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(s
     silent, hot = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("mute", "hot"))
     for seconds in ("5|6", "8|9"):  # it counts as long as nothing comes
         words = re.compile(
-            rf"bms1 · no telemetry for ({seconds}) s \(limit 5 s\) · since \d\d:\d\d:\d\d \(3 min \d\d s\)"
+            rf"bms1\s+no telemetry for ({seconds}) s \(limit 5 s\) · since \d\d:\d\d:\d\d \(3 min \d\d s\)"
         )
         await expect(silent).to_contain_text(words, timeout=SOON)
     await scene.measure("bms1", soc=63.4)
@@ -759,7 +766,9 @@ async def test_the_list_says_of_each_alarm_how_it_is_and_never_to_run_from_what_
     page = await scene.open("/alarms#q=bms1")
     row = {name: page.locator(f"#list tbody[data-key={name}]") for name in LISTED}
     await expect(page.locator("#list tbody")).to_have_count(3, timeout=SOON)
-    await expect(page.locator("#in-view")).to_have_text("3 of 7 shown, 3 not acknowledged")
+    await expect(page.locator("#in-view")).to_have_text(
+        "3 of 7 shown, 3 not acknowledged; 1 more among the folded consequences"
+    )
     await expect(row["hot-bms1"].locator("[data-fold]")).to_have_text("+ 1 consequence, worst high")
     await row["hot-bms1"].locator("[data-fold]").click()
     await expect(row["cold-bms1"]).to_be_visible()
@@ -942,7 +951,7 @@ async def test_the_headline_is_what_is_told_and_a_sentence_stands_once(scene: Sc
     status = online().model_copy(update={"detail": f"auto: {why}; not kept on the disk: full"})
     await scene.say("dispatch", topics.SERVICE_STATUS, status, service="dispatch")
     await scene.say("alarms", topics.ALARM, alarm(text="Ask for `auto` then."), alarm="marks-bms1")
-    head = "Not told anything: pcs1 is steered at its own panel"
+    head = "No command: pcs1 is steered at its own panel"
     await expect(page.locator("#wanted")).to_have_text(head, timeout=SOON)
     await expect(page.locator("#alarms")).to_contain_text("Ask for auto then.")
     await expect(page.locator("#services")).to_contain_text("not kept on the disk: full")
@@ -1020,6 +1029,7 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     await eight(scene, AlarmState.UNACKNOWLEDGED)
     await expect(page.locator("#alarm-pills .count")).to_have_count(4, timeout=SOON)
     await expect(page.locator("main > :first-child #alarms > li")).to_have_count(6)
+    await expect(page.locator("#doing")).to_have_text("Charging 20.0 kW")
     await page.evaluate("document.querySelector('h1').textContent = 'A site with a long name '.repeat(9)")
     await looks(page, 1440, 1024, 768, 400, 320)
     assert await page.evaluate("document.getAnimations().length") == 0, "whoever wants no motion gets none"
@@ -1033,6 +1043,7 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     assert await page.evaluate(FITS) == [], "with a dialog and what was folded"
     assert await page.evaluate(UNNAMED) == []
     await fonts(page)
+    await without_javascript(scene)
     await page.goto(f"{scene.address}/alarms")
     await page.locator("#list [data-open]").first.click(timeout=SOON)
     await expect(page.get_by_role("button", name="Explain")).to_be_visible()
@@ -1044,6 +1055,16 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone_calm_and_with_eight_alarm
     await eight(scene, None)
     await page.close()
     assert scene.complaints == []
+
+
+async def without_javascript(scene: Scene) -> None:
+    """It says what it needs, and shows no cards that stay empty."""
+    assert scene.context.browser is not None
+    page = await scene.context.browser.new_page(java_script_enabled=False)
+    await page.goto(scene.address)
+    await expect(page.locator("noscript > .banner")).to_be_visible()
+    assert not await page.locator("main, footer, #mode, #lamp").filter(visible=True).count()
+    await page.close()
 
 
 async def fonts(page: Page) -> None:

@@ -60,6 +60,11 @@ STORIES: dict[str, tuple[Plan, datetime, list[tuple[str, str, str, str, str, str
         [("23:45 to Sat 00:00", "charge 5 kW", "30 %", "\N{MINUS SIGN}60 kW", "\N{MINUS SIGN}0.02",
           "charges; \N{MINUS SIGN}0.02 EUR/kWh, 0.23 at 18:00")],
     ),
+    "the day that both ends are on is said once": (
+        plan((0.0, 1.0, 44.0, 0.2, PEAK), at=AT + timedelta(hours=9)),
+        AT,
+        [("Sat 02:00 to 02:15", "rest", "44 %", "1 kW", "0.20", PEAK[1])],
+    ),
     "the hour that comes twice": (
         plan(*[(0.0, 1.0, 44.0, 0.2, PEAK)] * 3, at=datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
         datetime(2026, 10, 25, 0, 30, tzinfo=UTC),

@@ -186,7 +186,7 @@ async def test_a_charger_that_is_not_read_is_told_nothing_and_its_register_is_le
         planned(it, 0.0, "charger")
         it.it.simulated.faults.on("charger:silent")
         await it.live(10)
-        assert it.desk.loads.told["charger"].reason == "told nothing: it is not read"
+        assert it.desk.loads.told["charger"].reason == "no command: it does not answer"
         assert it.desk.loads.told["charger"].state is None
         it.it.simulated.faults.off("charger:silent")
         await it.live(15)

@@ -57,6 +57,7 @@ def test_what_was_paid_and_what_was_saved(words: list[str], tmp_path: Path, caps
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "in EUR; kg of CO2"
     days = said[: said.index("")]
+    assert max(map(len, said)) <= 80
     assert days[-2].split() == ["sum", "0.86", "0.80", "0.00", "0.06", "1.40", "0.54", "-", "-"]
     assert "saved: of 1 of 2 quarters of an hour; a battery was silent in the others" in days[-1]
     assert [line[:7] for line in said].count("bill of") == 2

@@ -108,7 +108,7 @@ export function drawAlarm(node, alarm, zone, now) {
   say(node.querySelector(".shape text"), digit);
   const state = stateWords(alarm, zone, now);
   const measured = reading(alarm);
-  const at = alarm.service ? place(alarm) : `${alarm.battery ? `${alarm.battery} · ` : ""}${alarm.device}${alarm.silent ? "" : `.${alarm.point}`}`;
+  const at = alarm.service || alarm.silent ? "" : alarm.point;
   fill(node, {
     priority: alarm.priority,
     text: what(alarm),

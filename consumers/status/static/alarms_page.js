@@ -77,11 +77,11 @@ function inView(list) {
 }
 
 function drawList({ alarms, at }) {
-  const { shown } = inView(alarms.list);
+  const { shown, hidden } = inView(alarms.list);
   for (const { device } of alarms.list) option(filter.elements.device, device);
   const unseen = shown.filter((line) => line.alarm.asks.includes("ack")).length;
   const all = alarms.list.length;
-  say($("in-view"), all ? `${shown.length} of ${all} shown${unseen ? `, ${unseen} not acknowledged` : ""}` : "");
+  say($("in-view"), all ? `${shown.length} of ${all} shown${unseen ? `, ${unseen} not acknowledged` : ""}${hidden ? `; ${hidden} more among the folded consequences` : ""}` : "");
   const over = named && `${named} is not raised now.`;
   drawNone(alarms, shown.length, over || (all ? "None of the alarms fits the filter." : ""));
   $("list").hidden = !shown.length;

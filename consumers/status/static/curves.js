@@ -1,9 +1,10 @@
 // Three charts on one time axis: power, state of charge, price. Actual is solid, what was planned is dashed, and prices
 // that are forecast are dotted.
 import { steer } from "./curve_cursor.js";
+import { drawLimits, drawNow, limits } from "./curve_marks.js";
 import { drawTable, hourly } from "./curve_table.js";
 import { Slots } from "./slots.js";
-import { clock, day, kilowatts, number, since, when } from "./words.js";
+import { clock, day, number, since, when } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const EVERY = 20_000; // ms between two questions to the archive
@@ -23,12 +24,13 @@ export class Curves {
     this.asked = -EVERY;
     this.plan = null;
     this.place = null; // of the cursor
+    this.touched = false; // a finger that is lifted takes no cursor away, as a mouse does that leaves
     this.lines = [];
     for (const button of document.querySelectorAll("[data-span]")) button.addEventListener("click", () => this.choose(button.dataset.span));
     for (const button of document.querySelectorAll("[data-curve]")) button.addEventListener("click", () => this.toggle(button));
     $("shown-day").addEventListener("change", (event) => event.target.value && this.choose(`day=${event.target.value}`));
     $("numbers").addEventListener("toggle", () => this.tabulate());
-    for (const id of CHARTS) steer($(id), { at: () => this.place ?? this.here(), count: () => this.found?.at.length, place: (x) => this.under(x), move: (place) => this.move(place) });
+    for (const id of CHARTS) steer($(id), { at: () => this.place ?? this.here(), count: () => this.found?.at.length, place: (x) => this.under(x), move: (place) => this.move(place), touch: (yes) => { this.touched = yes; } });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
     new ResizeObserver(() => this.resize()).observe($("chart-power"));
   }
@@ -152,7 +154,7 @@ export class Curves {
       ...this.size(place),
       padding: [6, 20, last ? 0 : 4, 0],
       legend: { show: false },
-      cursor: { sync: { key: "joulebus" }, y: false, drag: { x: false, y: false }, points: { size: 5 } },
+      cursor: { sync: { key: "joulebus" }, y: false, drag: { x: false, y: false }, points: { size: 5 }, bind: { mouseleave: (_, __, leave) => (event) => this.touched || leave(event) } },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), this.site.zone),
       scales: { x: { range: () => this.range }, y: { range: whole ? () => whole : (_, low, high) => padded(low, high) } },
       axes: [
@@ -161,8 +163,8 @@ export class Curves {
       ],
       series: [{}, ...series],
       hooks: {
-        drawAxes: [(chart) => this.drawNow(chart, colour)],
-        draw: place ? [] : [(chart) => this.drawLimits(chart, colour)],
+        drawAxes: [(chart) => drawNow(chart, this.now, colour)],
+        draw: place ? [] : [(chart) => drawLimits(chart, this.lines, colour)],
         setCursor: [(chart) => this.read(chart.cursor.idx)],
       },
     };
@@ -178,36 +180,6 @@ export class Curves {
     const { zone } = this.site;
     const twice = [-3600, 3600].some((hour) => clock((at + hour) * 1000, zone) === clock(at * 1000, zone));
     return when(at * 1000, zone, this.now * 1000) + (twice ? ` ${offset(at, zone)}` : "");
-  }
-
-  /** The line of now; what is to come lies on a quiet ground. */
-  drawNow(chart, colour) {
-    const { ctx } = chart;
-    const { left, top, width, height } = chart.bbox;
-    const x = Math.min(left + width, Math.max(left, chart.valToPos(this.now, "x", true)));
-    ctx.save();
-    ctx.fillStyle = `${colour("rail")}66`;
-    ctx.fillRect(x, top, left + width - x, height);
-    ctx.fillStyle = colour("ink");
-    if (x > left && x < left + width) ctx.fillRect(x - devicePixelRatio / 2, top, devicePixelRatio, height);
-    ctx.restore();
-  }
-
-  /** Thin lines at what the grid connection may draw, where they lie among the curves. */
-  drawLimits(chart, colour) {
-    const { ctx } = chart;
-    const { left, width } = chart.bbox;
-    ctx.save();
-    ctx.fillStyle = colour("soft");
-    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-    ctx.textAlign = "right";
-    for (const { watts, words } of this.lines) {
-      if (watts / 1000 > chart.scales.y.max) continue;
-      const y = Math.round(chart.valToPos(watts / 1000, "y", true));
-      ctx.fillRect(left, y, width, devicePixelRatio / 2);
-      ctx.fillText(words, left + width - 4 * devicePixelRatio, y - 3 * devicePixelRatio);
-    }
-    ctx.restore();
   }
 
   /** The interval of now, as far as it is shown. */
@@ -245,13 +217,6 @@ export class Curves {
     const guessed = this.found.forecast !== null && then >= this.found.forecast ? " (forecast)" : "";
     $("at-price").textContent = hovered ? `${this.time(then)}: ${prices(place)}${guessed}` : "";
   }
-}
-
-/** What the grid connection may draw, and what the plan keeps of the billed peak. */
-function limits({ plan }, site) {
-  const peak = plan?.valid && plan.peak ? [{ watts: plan.peak, words: `peak the plan keeps ${kilowatts(plan.peak)} kW` }] : [];
-  const limit = Number(site.importLimit);
-  return limit ? [{ watts: limit, words: `import limit ${kilowatts(limit)} kW` }, ...peak] : peak;
 }
 
 function words(value, unit, digits) {

@@ -1,7 +1,7 @@
 // Who steers, what the batteries do now and why, and what the plan comes to.
 import { doubt, GRADE } from "./devices.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
-import { age, kilowatts, money, news, number, plain, price, when } from "./words.js";
+import { age, kilowatts, money, news, number, percent, plain, price, when } from "./words.js";
 
 const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
 
@@ -24,7 +24,8 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
   say($("wanted"), headline || "No battery");
-  say($("because"), plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · ")));
+  if ($("doing")) say($("doing"), headline);
+  say($("because"), inLines(plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "))));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${limit.of}${between(limit)}` }));
   facts([
@@ -38,6 +39,11 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   ].filter(Boolean));
 }
 
+/** A line for each battery, load and rule that something is said of. */
+function inLines(words) {
+  return words.replaceAll(/; (?=[\w-]+(?:: | takes no part))/g, ";\n");
+}
+
 /** What the hours of the plan cost, with how many they are; the peak's part apart from that of the energy. */
 function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: peakIdle, hours, per, currency }, billed) {
   const span = `next ${number(hours, 0)} h`;
@@ -46,7 +52,7 @@ function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: pea
   if (peak === null || peakIdle === null) return [[span, `${amount(cost)}, ${against(idle - cost)}`]];
   const energy = [[`${span}, energy`, `${amount(cost - peak)}, ${against(idle - peakIdle - (cost - peak))}`]];
   const known = billed?.seen ?? 1; // why it is not known stands beside the peak
-  const dark = per && known < 0.995 ? `; of the ${per} ${Math.floor(100 * known)} % is known` : "";
+  const dark = per && known < 0.995 ? `; of the ${per} ${percent(known)} is known` : "";
   return [...energy, [per ? `the ${per}'s peak` : "the billed peaks", `${amount(peak)} beyond what is billed, ${against(peakIdle - peak)}${dark}`]];
 }
 

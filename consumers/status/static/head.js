@@ -28,7 +28,7 @@ function aside(list) {
   return list.filter((alarm) => QUIET.includes(alarm.state)).length;
 }
 
-/** How many of each priority; red for what is active, matters, and nobody has acknowledged. */
+/** How many of each priority; filled for what is active, matters, and nobody has acknowledged. */
 function drawPills(home, { counts, doubt, list }) {
   const listed = PRIORITIES.filter((one) => counts[one].active).map((one) => ({ priority: one, ...counts[one] }));
   rows(home, "t-pill", listed, "priority", (node, one) => {

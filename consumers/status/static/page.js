@@ -22,7 +22,8 @@ const ask = { ...alarmAsks(now), ...controlAsks(now) };
 const DOING = {
   grid: ["exporting", "importing"], pv: ["consuming", "producing"], battery: ["charging", "discharging"], load: ["feeding in", "consuming"],
 };
-const IDLE = 50; // W: below this a meter shows noise, not flow
+// W: below this a meter shows noise, not flow; the larger the site, the larger its meters
+const IDLE = Math.min(250, Math.max(50, Number(site.rated || site.importLimit) / 1000));
 
 function drawFlow({ flow, soc }) {
   const most = Math.max(Number(site.importLimit), Number(site.rated) || 0);

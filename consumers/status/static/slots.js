@@ -2,6 +2,7 @@
 import { $, fill, rows, say } from "./rows.js";
 
 const FIRST = 5; // rows that are shown on a phone
+const RESTS = 50; // W: with less the planner calls it a rest, too
 const EVERY = 60_000; // ms: slots pass also while the plan stays the same
 
 export class Slots {
@@ -19,6 +20,9 @@ export class Slots {
   }
 
   follow(state) {
+    this.doing = state.dispatch?.current && state.dispatch.wanted !== null ? kind(state.dispatch.wanted) : null;
+    this.isFollowed = state.mode.mode === "auto" && !state.mode.doubt && Boolean(state.plan?.valid);
+    this.tellNext();
     const id = state.plan?.id ?? null;
     if (id === this.plan && performance.now() - this.asked < EVERY) return;
     this.plan = id;
@@ -46,10 +50,30 @@ export class Slots {
     $("slots-more").hidden = found.rows.length <= FIRST;
     this.open($("slots-more").getAttribute("aria-expanded") === "true");
     rows($("slot-loads"), "t-slot-load", found.loads, "load", fill);
+    this.found = found;
+    this.tellNext();
+  }
+
+  /** What the batteries do after this, beside what they do now; nothing while the plan is not followed. */
+  tellNext() {
+    const change = nextChange(this.found, this.doing);
+    $("next").hidden = !change || !this.isFollowed;
+    if (change) say($("next").querySelector("span"), `${change.when}: ${change.what}, then at ${change.soc}`);
   }
 
   complain(fault) {
     $("slots-fault").hidden = !fault;
     say($("slots-fault"), fault);
   }
+}
+
+/** The first row that does something else than is done now; where nobody knows that, than is planned for now. */
+function nextChange(found, doing) {
+  const [first, ...later] = found?.rows ?? [];
+  return found?.fault || !first ? undefined : later.find((one) => one.kind !== (doing ?? first.kind));
+}
+
+/** Of a power in W, as the rows name it. */
+function kind(power) {
+  return Math.abs(power) < RESTS ? "rest" : power > 0 ? "discharge" : "charge";
 }

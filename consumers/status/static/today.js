@@ -1,6 +1,6 @@
 // The figures of the day so far: the archive's sums of energy and money, and the billed peak as it is told now.
 import { $, fill, say } from "./rows.js";
-import { clock, kilowatts, number, since } from "./words.js";
+import { clock, kilowatts, number, percent, since } from "./words.js";
 
 const EVERY = 20_000; // ms between two questions to the archive
 const UNKNOWN = { value: "–", unit: "" };
@@ -121,10 +121,10 @@ function drawPeak({ peak, plan }, zone) {
   fill($("peak"), { per: peak.per ? `of the ${peak.per}${peak.name && ` (${peak.name})`}` : "", value: known ? kilowatts(peak.highest) : "–", unit: known ? "kW" : "" });
   if (!peak.per) return say($("peak-words"), `Unknown: ${peak.doubt}.`);
   say($("peak-words"), [
-    peak.window !== null && `now ${kilowatts(peak.window)} kW, ${peak.minutes} min until ${clock(peak.ends, zone)}${peak.counts ? "" : ", which is not billed"}`,
+    peak.window !== null && `${kilowatts(peak.window)} kW so far in the ${peak.minutes} min to ${clock(peak.ends, zone)}${peak.counts ? "" : ", which is not billed"}`,
     typeof kept === "number" && `the plan keeps ${kilowatts(kept)} kW`,
     peak.floor !== null && `${kilowatts(peak.floor)} kW is billed at least`,
-    peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${Math.floor(100 * peak.seen)} % of the ${peak.per} so far was measured`,
+    peak.doubt ? `as far as it is known: ${peak.doubt}` : peak.seen < 0.995 && `${percent(peak.seen)} of the ${peak.per} so far is measured`,
     ...peak.others.map((one) => `${one.name}: ${one.highest === null ? "not known" : `${kilowatts(one.highest)} kW`} of the ${one.per}`),
   ].filter(Boolean).join("; "));
 }

@@ -26,6 +26,11 @@ export function money(amount, currency) {
   return `${number(amount, Math.abs(amount) >= 1000 ? 0 : 2)} ${currency}`;
 }
 
+/** 3 %, of a share of one; a little is not nothing, and not yet all is not all. */
+export function percent(share) {
+  return share > 0 && share < 0.01 ? "less than 1 %" : `${Math.floor(100 * share)} %`;
+}
+
 /** 0.191 EUR/kWh */
 export function price(amount, currency) {
   return `${number(amount, 3)} ${currency}/kWh`;
