@@ -23,7 +23,6 @@ from schemas.troubles import Trouble, Usage
 from schemas.units import utc_now
 
 QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
-"""No plan looks so far ahead: with so much behind a moment it is read to its end."""
 
 
 async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) -> int:
