@@ -10,6 +10,7 @@ from joulebus.explain_words import facts, words
 from joulebus.export import moment
 from joulebus.reach import OutOfReach
 from joulebus.told import INSTANT, Ordered, Reading, Told
+from runtime import kept_plans
 from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.orders import orders
@@ -33,6 +34,8 @@ async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) 
         await check_schema(database)
         told = await look(History(database), site, at, now)
         near = await around(History(database), site, at) if told.nothing else (None, None)
+    except kept_plans.Unreadable as wrong:
+        raise Trouble(f"{wrong}; a newer joulebus may have written it") from wrong
     finally:
         await database.dispose()
     print(json.dumps(facts(told, site, near)) if as_json else "\n".join(words(told, site, near)))
