@@ -12,6 +12,7 @@ from joulebus.explain_words import facts, words
 from joulebus.export import moment
 from joulebus.reach import OutOfReach
 from joulebus.told import INSTANT, Ordered, Reading, Told
+from runtime import kept_plans
 from runtime.history import History
 from runtime.orders import orders
 from runtime.rollups import floor
@@ -30,7 +31,10 @@ async def explain(settings: Settings, site: Site, given: str, *, as_json: bool) 
     now = utc_now()
     at = when(given, site, now)
     async with reading(settings.database, site.site) as database:
-        told = await look(History(database), site, at, now)
+        try:
+            told = await look(History(database), site, at, now)
+        except kept_plans.Unreadable as wrong:
+            raise Trouble(f"{wrong}; a newer joulebus may have written it") from wrong
         near = await around(History(database), site, at) if told.nothing else (None, None)
     print(json.dumps(facts(told, site, near)) if as_json else terminal.told(words(told, site, near), 10))
     return int(told.nothing)

@@ -180,7 +180,7 @@ class History:
                     continue
                 yield plan_then, held[at]
         if wrong:
-            raise ValueError(f"a plan of the archive cannot be read: {wrong[0]}") from wrong[0]
+            raise wrong[0]
 
     async def forecasts(
         self,

@@ -24,6 +24,10 @@ DIGITS = {
 """Decimal places that are kept of each number of a step."""
 
 
+class Unreadable(ValueError):
+    """A plan of the archive is something else than this joulebus reads."""
+
+
 def pack(plan: Plan) -> bytes:
     """The plan, but for what `forecasts` says; about 2 kB for two days of quarters."""
     rows = [_rounded(step) for step in plan.steps]
@@ -37,7 +41,7 @@ def pack(plan: Plan) -> bytes:
 
 def unpack(packed: bytes, body: str, span: Span | None = None) -> Plan:
     """The plan again, out of `pack` and `forecasts` of it; of a span the steps alone that reach into it. Raises
-    ValueError when they are something else."""
+    Unreadable when they are something else."""
     try:
         said = from_json(zlib.decompress(packed))
         columns = said["steps"]
@@ -50,13 +54,18 @@ def unpack(packed: bytes, body: str, span: Span | None = None) -> Plan:
             row["at"], end = begin, begin + timedelta(seconds=row["seconds"])
         return Plan.model_validate_json(to_json(said | {"steps": [row for row in rows if _reaches(row, span)]}))
     except (zlib.error, LookupError, AttributeError, TypeError, ValueError) as wrong:
-        raise ValueError(f"a plan of the archive cannot be read: {wrong}") from wrong
+        raise Unreadable(f"a plan of the archive cannot be read: {wrong}") from wrong
 
 
 def read(body: str, packed: bytes | None, span: Span | None = None) -> Plan:
     """The plan of a row; one of an older joulebus is not packed. Of a span less of it is read: a day of a chart needs a
-    step of each of its plans, and to check all of them took most of its time. Raises ValueError."""
-    return Plan.model_validate_json(body) if packed is None else unpack(packed, body, span)
+    step of each of its plans, and to check all of them took most of its time. Raises Unreadable."""
+    if packed is not None:
+        return unpack(packed, body, span)
+    try:
+        return Plan.model_validate_json(body)
+    except ValueError as wrong:
+        raise Unreadable(f"a plan of the archive cannot be read: {wrong}") from wrong
 
 
 def _reaches(row: Mapping[str, Any], span: Span | None) -> bool:

@@ -33,7 +33,8 @@ def key_values(state: State, device: Device, now: Moment) -> list[Shown]:
     given = [one for one in found if one["state"] != "missing" or one["point"] in (*ALWAYS, *profile.pv_points)]
     alarms = flags(state, device, now)
     said = {"point": "alarms", "label": label("alarms"), "unit": "", "state": "live", "age": None}
-    return given[:SHOWN] + ([] if alarms is None else [said | {"value": [in_words(one) for one in alarms]}])
+    most = SHOWN + max(0, len(profile.pv_points) - 1)  # the inputs of a hybrid push out no SoC
+    return given[:most] + ([] if alarms is None else [said | {"value": [in_words(one) for one in alarms]}])
 
 
 def _shown(state: State, device: str, point: str, now: Moment) -> Shown:

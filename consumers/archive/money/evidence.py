@@ -33,7 +33,8 @@ class Witness:
         self._plan: tuple[tuple[datetime, str], Plan] | None = None
 
     async def planned(self, at: datetime) -> Planned | None:
-        """What the newest plan from before the quarter meant for all of it; None where none held."""
+        """What the newest plan from before the quarter meant for all of it; None where none held, or it cannot be
+        read."""
         c = plan.c
         newest = select(c.at, c.id).where(c.site == self.site.site, c.at <= at).order_by(c.at.desc()).limit(1)
         key = (await self.connection.execute(newest)).first()
@@ -42,7 +43,10 @@ class Witness:
         if self._plan is None or self._plan[0] != tuple(key):
             asked = select(c.body, c.packed).where(c.site == self.site.site, c.at == key.at, c.id == key.id)
             body, packed = (await self.connection.execute(asked)).one()
-            self._plan = (key.at, key.id), kept_plans.read(body, packed)
+            try:
+                self._plan = (key.at, key.id), kept_plans.read(body, packed)
+            except ValueError:  # what was paid is worked out all the same
+                return None
         held = self._plan[1]
         for step in held.steps if at < held.until else ():
             if step.at == at and step.seconds == QUARTER.total_seconds():
