@@ -19,7 +19,7 @@ KEY_POINTS: dict[Kind, tuple[str, ...]] = {
 """What stands first; the archive has the rest."""
 SHOWN = 6
 """Values of a device."""
-ALWAYS = ("p", "soc", "switch")
+ALWAYS = ("p", "soc", "switch", "p_limit_pct")
 """Said to be missing where a device never gave one; of any other point nothing is said then."""
 
 
@@ -30,7 +30,7 @@ def key_values(state: State, device: Device, now: Moment) -> list[Shown]:
     known = [point for point in (first, *profile.pv_points, *others) if point in profile.points]
     plain = [point for point in profile.points if not point.startswith("alarms")]
     found = [_shown(state, device.name, point, now) for point in known or plain]
-    given = [one for one in found if one["state"] != "missing" or one["point"] in ALWAYS]
+    given = [one for one in found if one["state"] != "missing" or one["point"] in (*ALWAYS, *profile.pv_points)]
     alarms = flags(state, device, now)
     said = {"point": "alarms", "label": label("alarms"), "unit": "", "state": "live", "age": None}
     return given[:SHOWN] + ([] if alarms is None else [said | {"value": [in_words(one) for one in alarms]}])
