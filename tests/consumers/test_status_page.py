@@ -324,10 +324,14 @@ async def test_the_day_so_far_stands_first_and_an_unknown_is_no_nothing(scene: S
     page = await scene.open()
     await scene.everything()
     cost, saved, bought = (page.locator(f"[data-sum={name}]") for name in ("cost", "saved", "imported"))
-    await expect(cost).to_contain_text("15.50 EUR", timeout=SOON)
-    await expect(cost).to_contain_text("energy 12.00, peak 3.00 of the month, wear 0.50 EUR")
+    await expect(cost).to_contain_text("12.50 EUR", timeout=SOON)
+    await expect(cost).to_contain_text(
+        "energy 12.00, wear 0.50 EUR; beside it 3.00 EUR for the month's peak, which rose today"
+    )
     await expect(saved).to_contain_text("5.00 EUR")
-    await expect(saved).to_contain_text("wear deducted, 7.5 of 10 h compared; stored meanwhile: worth −0.25 EUR")
+    await expect(saved).to_contain_text(
+        "peak included, wear deducted, 7.5 of 10 h compared; stored meanwhile: worth −0.25 EUR"
+    )
     await expect(bought.locator("[data-f=value]")).to_have_text("–")
     await expect(page.locator("#today-span")).to_contain_text("no quarter of an hour is measured yet")
     answer = await page.evaluate("fetch('/api/today').then(r => r.json())")

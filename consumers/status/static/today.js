@@ -49,22 +49,19 @@ export class Today {
     }
     const nothing = fault ? "" : currency ? "not priced yet" : "no price: the tariff cannot be read";
     const cost = document.querySelector("[data-sum=cost]");
-    fill(cost, money ? { ...amount(money.paid, money), note: this.paid(money, energies.imported, until) } : { ...UNKNOWN, note: nothing });
+    fill(cost, money ? { ...amount(money.energy + (money.wear ?? 0), money), note: this.paid(money, energies.imported, until) } : { ...UNKNOWN, note: nothing });
     const saved = document.querySelector("[data-sum=saved]");
     if (!saved) return;
     if (!money || money.saved === null) return fill(saved, { ...UNKNOWN, note: money ? "not known: it was silent" : nothing });
     fill(saved, { ...amount(money.saved, money), note: spared(money) });
   }
 
-  /** What the cost is made of. The demand charge is that of the whole month or year, in the quarter in which its peak rose. */
+  /** What the cost is made of. The demand charge stands apart: it is that of the whole month or year, on the day its peak rose. */
   paid({ energy: drawn, demand, wear, currency, quarters, until }, imported, end) {
-    const apart = [
-      `energy ${number(drawn, 2)}`,
-      Math.abs(demand) >= 0.005 && `peak ${number(demand, 2)} of ${this.per ? `the ${this.per}` : "its whole period"}`,
-      wear && Math.abs(wear) >= 0.005 && `wear ${number(wear, 2)}`,
-    ].filter(Boolean).join(", ");
+    const worn = wear && Math.abs(wear) >= 0.005 ? `energy ${number(drawn, 2)}, wear ${number(wear, 2)} ${currency}` : "energy";
+    const peak = Math.abs(demand) >= 0.005 && `beside it ${number(demand, 2)} ${currency} for ${this.per ? `the ${this.per}'s` : "the billed"} peak, which rose today`;
     const priced = quarters < imported.of ? `${hours(quarters)} of ${hours(imported.of)} h priced` : "";
-    return [`${apart} ${currency}`, until && until !== end && `until ${clock(until, this.site.zone)}`, priced].filter(Boolean).join("; ");
+    return [worn, peak, until && until !== end && `until ${clock(until, this.site.zone)}`, priced].filter(Boolean).join("; ");
   }
 }
 
@@ -107,7 +104,7 @@ function hours(quarters) {
 function spared({ compared, quarters, stored, currency }) {
   const of = compared < quarters ? `, ${hours(compared)} of ${hours(quarters)} h compared` : "";
   const worth = Math.abs(stored ?? 0) < 0.005 ? "" : `; stored meanwhile: worth ${stored < 0 ? "−" : "+"}${number(Math.abs(stored), 2)} ${currency}`;
-  return `wear deducted${of}${worth}`;
+  return `peak included, wear deducted${of}${worth}`;
 }
 
 function drawPeak({ peak, plan }, zone) {
