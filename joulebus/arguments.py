@@ -117,7 +117,7 @@ def _together(commands: Commands) -> None:
 def _with_broker(up: argparse.ArgumentParser) -> None:
     says = "run a broker for this site as well, with passwords of its own, in the folder `broker` of JOULEBUS_STATE"
     up.add_argument("--with-broker", action="store_true", help=says)
-    up.add_argument("--broker-port", type=int, metavar="PORT", help="of that broker on 127.0.0.1 [1883]")
+    up.add_argument("--broker-port", type=port, metavar="PORT", help="of that broker on 127.0.0.1 [1883]")
     says = "open that broker to other machines, by certificates, such as 0.0.0.0:8883"
     up.add_argument("--mqtts", default="", metavar="HOST:PORT", help=says)
 
