@@ -30,8 +30,10 @@ from schemas.site import Site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
-ROLL, SEAL, MONEY, LEDGER, RETENTION, FILE = 10.0, 60.0, 60.0, 300.0, 6 * 3600.0, 10.0
+ROLL, SEAL, MONEY, LEDGER, RETENTION, FILE = 10.0, 60.0, 20.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
+BEHIND = 1.0
+"""Seconds between two rounds while more quarters wait for their price than one takes: after days that came late."""
 AWAY = timedelta(days=1)
 """So much later than the newest sample it may be for retention; then it waits for the next one."""
 LONG = 86_400.0
@@ -145,7 +147,7 @@ class Upkeep:
             words = f"the journal was changed and is not closed any more: {wrong}"
             self.part.causes.add(Cause.NOT_ARCHIVED, words, about="journal", ready=True)
 
-    async def _price(self, now: datetime) -> None:
+    async def _price(self, now: datetime) -> float | None:
         await self.told.read(now)
         try:
             self.part.counts["priced"] += await self.accounts.write(now)
@@ -158,6 +160,7 @@ class Upkeep:
             self.part.causes.clear(Cause.PRICES, words="what the site pays is kept again")
         while self.accounts.list.said:
             self.part.log.info(self.accounts.list.said.pop(0))
+        return BEHIND if self.accounts.behind else None
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)

@@ -153,7 +153,10 @@ async def test_quarters_without_a_price_keep_no_other_waiting(lite: AsyncEngine,
     await measure(lite, *(quarter(begin + n * QUARTER, grid=4e3)[:1] for n in range(396)))
     await measure(lite, *(quarter(NOON - n * QUARTER, grid=4e3)[:1] for n in range(1, 5)))
     book = accounts(lite, site, **{"import": Series([NOON - timedelta(hours=1)], [0.5])})
-    assert await book.write(NOON) + await book.write(NOON) == 4
+    made = await book.write(NOON)
+    assert book.behind, "the next round comes at once"
+    assert made + await book.write(NOON) == 4
+    assert not book.behind, "what has no price wakes nobody"
     assert await count(lite, unpriced) == 396
 
 

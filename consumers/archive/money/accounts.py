@@ -48,9 +48,12 @@ class Accounts:
         self.list = PriceList(site, series)
         self._after: datetime | None = None
         """The last mark that was looked at: those without a price keep no other waiting."""
+        self.behind = False
+        """More wait than the last round has looked at."""
 
     async def write(self, now: datetime) -> int:
         """Price what is unpriced; how many rows that made. Raises Trouble where tariff or prices cannot be read."""
+        self.behind = False
         if not self.list.renew(now.timestamp()):
             return 0
         if since := self.list.changed(now):
@@ -71,6 +74,7 @@ class Accounts:
         async with self.engine.connect() as connection:
             found = list((await connection.execute(wanted)).scalars())
         self._after = found[-1] if found else None
+        self.behind = len(found) == LIMIT
         return found
 
     async def _mark(self, since: datetime, now: datetime) -> None:

@@ -1,7 +1,7 @@
 // What is planned next, each slot with its reason. Asked for when there is another plan: the stream stays light.
 import { $, fill, rows, say } from "./rows.js";
 
-const FIRST = 5; // rows that are shown on a phone
+const FIRST = 6; // rows that are shown at first
 const RESTS = 50; // W: with less the planner calls it a rest, too
 const EVERY = 60_000; // ms: slots pass also while the plan stays the same
 
@@ -12,7 +12,7 @@ export class Slots {
     $("slots-more").addEventListener("click", () => this.open($("slots-more").getAttribute("aria-expanded") !== "true"));
   }
 
-  /** On a phone the first rows are shown, and all on demand. */
+  /** The first rows are shown, and all on demand. */
   open(all) {
     $("slots").classList.toggle("all", all);
     $("slots-more").setAttribute("aria-expanded", all);
