@@ -74,6 +74,15 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.stop()
 
 
+@pytest.fixture(scope="module")
+def outer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker with both listeners and certificates."""
+    broker = Broker(tmp_path_factory.mktemp("outer"), tls=True)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
     """The database server all tests share; each takes a `.database()` of its own."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +24,6 @@ from tests.ear import ear
 
 SITE = connect.SITE
 SAID = Telemetry.model_validate(EXAMPLES[TELEMETRY.name])
-
-
-@pytest.fixture(scope="module")
-def outer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("outer"), tls=True)
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def as_it_stands(line: str, broker: Broker) -> str:

@@ -4,7 +4,6 @@ import re
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,15 +18,6 @@ ROLES = roles()
 
 BAD_LOGIN = {134, 135}
 """Bad user name or password, or not authorized: mosquitto says either."""
-
-
-@pytest.fixture(scope="module")
-def outer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker with both listeners and certificates."""
-    broker = Broker(tmp_path_factory.mktemp("outer"), tls=True)
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def tls(broker: Broker, role: str | None) -> ssl.SSLContext:
