@@ -5,6 +5,7 @@
 
 import argparse
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -248,12 +249,16 @@ def test_a_mistake_of_our_own_is_one_line_with_its_place(
 
 def test_ctrl_c_ends_a_command_quietly(tmp_path: Path) -> None:
     """In the middle of a scan of an address that does not answer."""
-    command = [sys.executable, "-m", "joulebus.cli", "scan", "tcp://127.0.0.1:9", "--units", "1-255"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "joulebus.cli", "scan", address, "--units", "1-255"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "")
 
 
