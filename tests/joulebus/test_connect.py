@@ -65,8 +65,9 @@ class Shell:
         raise AssertionError(f"it ended: {(await self.job.stderr.read()).decode()}")
 
     async def end(self) -> None:
+        """At once: told to terminate, mosquitto_sub disconnects out of its signal handler, and may wait for itself."""
         if self.job.returncode is None:
-            self.job.terminate()
+            self.job.kill()
         await self.job.wait()
 
 
