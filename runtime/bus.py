@@ -26,7 +26,7 @@ from runtime.settings import Broker
 from runtime.tls import tls
 from schemas.topics import TOPICS, M, Topic
 
-__all__ = ["BEAT", "BEHIND", "LARGEST", "Bus", "Refused", "not_let_in", "refusal", "tls"]
+__all__ = ["BEAT", "BEHIND", "LARGEST", "Bus", "Refused", "not_let_in", "refusal"]
 
 T = TypeVar("T")
 Take = Callable[[str, bytes], None]

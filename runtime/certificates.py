@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runtime.bus import tls
 from runtime.causes import Causes
 from runtime.settings import Broker
+from runtime.tls import tls
 from schemas.messages import Cause
 from schemas.units import utc_now
 
